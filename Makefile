@@ -1,0 +1,33 @@
+# What one types. Each target is a script in .ci/; PYTHON chooses the interpreter: make test PYTHON=python3.13
+PYTHON ?= python3
+export PYTHON
+
+TAG = $(shell $(PYTHON) -c 'import platform, sys; print(platform.python_version() + sys.abiflags)')
+ARGS ?=
+
+.PHONY: demo test bench check format asan ubsan clean
+
+demo: ## build, install into .venv, and show on this machine what the arena saves
+	@.ci/install
+	@.venv/$(TAG)/bin/frozen-arena demo $(ARGS)
+
+test: ## C++ and Python tests; ARGS go to pytest
+	@.ci/test $(ARGS)
+
+bench: ## the measurements behind the figures in docs/; ARGS names scenarios
+	@.ci/bench $(ARGS)
+
+check: ## format, ruff, mypy, clang-tidy, layering, compile-fail
+	@.ci/check
+
+format: ## rewrites the sources as check wants them
+	@.ci/format
+
+asan: ## the C++ tests under AddressSanitizer
+	@.ci/sanitize address
+
+ubsan: ## the C++ tests under UndefinedBehaviorSanitizer
+	@.ci/sanitize undefined
+
+clean:
+	rm -rf build .venv

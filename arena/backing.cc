@@ -1,0 +1,128 @@
+#include "arena/backing.h"
+
+#include <algorithm>
+
+#include "arena/check.h"
+#include "arena/units.h"
+
+namespace frozen_arena {
+
+Backing::Backing() noexcept : mode_(BackingMode::kShared), descriptor_(os::CreateMemfd()) {
+  if (descriptor_ < 0) mode_ = BackingMode::kAnonymous;
+}
+
+Backing::~Backing() {
+  os::Close(descriptor_);
+  if (pristine_begin_ != 0) os::Unmap(pristine_begin_, pristine_size_);
+}
+
+bool Backing::Grow(std::size_t size) noexcept {
+  if (size <= file_size_) return true;
+  // In steps, so that a lane which grows slice by slice does not truncate for each.
+  const std::size_t step = RoundUp(size, 16 * kMiB);
+  if (!os::Truncate(descriptor_, step)) return false;
+  file_size_ = step;
+  return true;
+}
+
+os::MapResult Backing::Map(const AddressRange& range, const Extent& extent) noexcept {
+  if (mode_ != BackingMode::kShared) {
+    return AddressSpace::Map(range, extent.address, extent.size, -1, 0);
+  }
+  if (!Grow(extent.offset + extent.size)) return os::MapResult::kRefused;
+  return AddressSpace::Map(range, extent.address, extent.size, descriptor_, extent.offset);
+}
+
+bool Backing::Punch(const Extent& extent) noexcept {
+  FZA_DCHECK(mode_ != BackingMode::kSealed);
+  if (mode_ == BackingMode::kShared) return os::PunchFile(descriptor_, extent.offset, extent.size);
+  if (mode_ == BackingMode::kAnonymous) return os::PunchAnonymous(extent.address, extent.size);
+  return false;  // kPrivate: what is dropped would come back from the file with its old content
+}
+
+bool Backing::MakePrivate(const std::vector<Extent>& extents) noexcept {
+  if (mode_ != BackingMode::kShared) return true;
+  bool all = true;
+  for (const Extent& extent : extents) {
+    all = os::RemapPrivate(extent.address, extent.size, descriptor_, extent.offset) && all;
+  }
+  if (!all) return false;
+  mode_ = BackingMode::kPrivate;
+  os::Close(descriptor_);  // the mappings hold the file; what comes new is anonymous
+  descriptor_ = -1;
+  return true;
+}
+
+bool Backing::MoveToNewFile(const std::vector<Extent>& extents) noexcept {
+  const int fresh = os::CreateMemfd();
+  if (fresh < 0) return false;
+  std::size_t size = 0;
+  for (const Extent& extent : extents) size = std::max(size, extent.offset + extent.size);
+  bool good = os::Truncate(fresh, size);
+  for (const Extent& extent : extents) {
+    const auto* const source = reinterpret_cast<const void*>(extent.address);  // NOLINT(performance-no-int-to-ptr)
+    good = good && os::WriteAll(fresh, source, extent.size, extent.offset);
+  }
+  if (!good) {
+    os::Close(fresh);
+    return false;
+  }
+  os::Close(descriptor_);
+  descriptor_ = fresh;
+  file_size_ = size;
+  return true;
+}
+
+bool Backing::ReadyToSeal(const std::vector<Extent>& extents) noexcept {
+  if (mode_ == BackingMode::kPrivate && MoveToNewFile(extents)) mode_ = BackingMode::kShared;
+  return mode_ == BackingMode::kShared;
+}
+
+bool Backing::Seal(const std::vector<Extent>& extents) {
+  if (mode_ != BackingMode::kShared) return false;
+  bool all = true;
+  for (const Extent& extent : extents) {
+    all = os::RemapPrivate(extent.address, extent.size, descriptor_, extent.offset) && all;
+  }
+  if (!all) return false;
+  mode_ = BackingMode::kSealed;
+  file_sealed_ = os::SealFile(descriptor_);
+  MapPristine(extents);
+  os::Close(descriptor_);
+  descriptor_ = -1;
+  return true;
+}
+
+void Backing::MapPristine(const std::vector<Extent>& extents) {
+  if (!file_sealed_) return;  // a copy that somebody can change is not pristine
+  std::size_t total = 0;
+  for (const Extent& extent : extents) total += extent.size;
+  if (total == 0) return;
+  pristine_runs_.reserve(extents.size());
+  std::uintptr_t at = extents.size() == 1 ? 0 : os::Reserve(total, os::PageSize());
+  if (at == 0 && extents.size() != 1) return;
+  pristine_begin_ = at;
+  pristine_size_ = total;
+  for (const Extent& extent : extents) {
+    const std::uintptr_t mapped = os::MapPristine(at, extent.size, descriptor_, extent.offset);
+    if (mapped == 0) {
+      if (pristine_begin_ == 0) pristine_size_ = 0;
+      return;
+    }
+    if (pristine_begin_ == 0) pristine_begin_ = mapped;
+    pristine_runs_.push_back({extent.address, extent.size, mapped});
+    at = mapped + extent.size;
+  }
+  std::sort(pristine_runs_.begin(), pristine_runs_.end(),
+            [](const PristineRun& a, const PristineRun& b) { return a.address < b.address; });
+}
+
+std::uintptr_t Backing::Pristine(std::uintptr_t address) const noexcept {
+  auto after = std::upper_bound(pristine_runs_.begin(), pristine_runs_.end(), address,
+                                [](std::uintptr_t a, const PristineRun& run) { return a < run.address; });
+  if (after == pristine_runs_.begin()) return 0;
+  const PristineRun& run = *--after;
+  return address - run.address < run.size ? run.pristine + (address - run.address) : 0;
+}
+
+}  // namespace frozen_arena

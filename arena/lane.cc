@@ -1,0 +1,144 @@
+#include "arena/lane.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <new>
+
+#include "arena/check.h"
+#include "arena/mapping_lock.h"
+
+namespace frozen_arena {
+namespace {
+
+// The theap (mimalloc's thread-local side of a heap) that this thread used last, by lane. Asking mimalloc for it
+// each time would cost as much as the allocation.
+struct CachedTheap {
+  std::uint64_t epoch = 0;
+  mi_theap_t* theap = nullptr;
+};
+[[gnu::tls_model("initial-exec")]] thread_local constinit CachedTheap t_theaps[2];
+
+std::uint64_t NextEpoch() noexcept {
+  static std::atomic<std::uint64_t> epoch{0};
+  return epoch.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+}  // namespace
+
+Lane::Lane(Arena* arena, std::size_t index, Budget* budget, bool huge_pages) noexcept
+    : arena_(arena), index_(index), epoch_(NextEpoch()) {
+  policy_.budget = budget;
+  policy_.huge_pages = huge_pages;
+}
+
+mi_theap_t* Lane::TheapOfThisThread() noexcept {
+  CachedTheap& cached = t_theaps[index_];
+  if (cached.epoch == epoch_) [[likely]] return cached.theap;
+  if (segments_.empty()) return nullptr;
+  const Track::BookKeeping theap_lies_outside;
+  cached.theap = mi_heap_theap(segments_.back()->heap());
+  cached.epoch = epoch_;
+  return cached.theap;
+}
+
+Segment* Lane::Extend() noexcept {
+  if (policy_.budget->reached) return nullptr;
+  try {
+    segments_.reserve(segments_.size() + 1);
+    if (!segments_.empty()) segments_.back()->track()->MarkFull();
+    Segment* const segment = Segment::Create(arena_, this, segments_.size(), &policy_);
+    if (segment == nullptr) return nullptr;
+    segments_.emplace_back(segment);
+    epoch_ = NextEpoch();
+    return segment;
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+void* Lane::Allocate(std::size_t size) noexcept {
+  if (size > kLargeBlockSize) [[unlikely]] return AllocateLarge(size);
+  // mimalloc aligns blocks of 16 bytes and more to 16, as pymalloc aligns all.
+  const std::size_t wanted = size < 16 ? 16 : RoundUp(size, 8);
+  if (mi_theap_t* const theap = TheapOfThisThread()) [[likely]] {
+    if (void* const block = mi_theap_malloc(theap, wanted)) [[likely]] return block;
+  }
+  if (Extend() == nullptr) return nullptr;
+  mi_theap_t* const theap = TheapOfThisThread();
+  return theap == nullptr ? nullptr : mi_theap_malloc(theap, wanted);
+}
+
+void* Lane::AllocateLarge(std::size_t size) noexcept {
+  try {
+    std::unique_ptr<LargeBlock> block(LargeBlock::Create(arena_, this, size, &policy_));
+    if (block == nullptr) return nullptr;
+    void* const address = block->address();
+    const std::uintptr_t key = block->begin();
+    large_.emplace(key, std::move(block));
+    return address;
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+void Lane::FreeSmall(void* block) noexcept { mi_free(block); }
+
+void Lane::FreeLarge(LargeBlock* block) noexcept { large_.erase(block->begin()); }
+
+bool Lane::VisitBlocks(BlockVisitor visitor, void* context) const noexcept {
+  for (const auto& segment : segments_) {
+    if (!segment->VisitBlocks(visitor, context)) return false;
+  }
+  return std::all_of(large_.begin(), large_.end(), [&](const auto& entry) {
+    return visitor(context, entry.second->address(), entry.second->size());
+  });
+}
+
+void Lane::Seal() {
+  for (const auto& segment : segments_) segment->Seal(&stats_);
+  for (const auto& entry : large_) entry.second->Seal(&stats_);
+}
+
+void Lane::Abandon() noexcept {
+  const MappingLock lock(MappingMutex());
+  PrepareFork();
+  EndLeases();
+}
+
+void Lane::PrepareFork() noexcept {
+  for (const auto& segment : segments_) segment->PrepareFork();
+  for (const auto& entry : large_) entry.second->PrepareFork();
+}
+
+void Lane::EndLeases() noexcept {
+  for (const auto& segment : segments_) segment->track()->EndLeaseOf(segment.get());
+}
+
+void Lane::Release() noexcept {
+  segments_.clear();
+  large_.clear();
+  epoch_ = NextEpoch();
+}
+
+std::vector<Extent> Lane::Extents() const {
+  std::vector<Extent> extents;
+  for (const auto& segment : segments_) {
+    const std::vector<Extent> owned = segment->OwnedExtents();
+    extents.insert(extents.end(), owned.begin(), owned.end());
+  }
+  for (const auto& [begin, block] : large_) extents.push_back({begin, block->size(), 0});
+  std::sort(extents.begin(), extents.end(),
+            [](const Extent& a, const Extent& b) { return a.address < b.address; });
+  return extents;
+}
+
+const void* Lane::Pristine(const Region* region, const void* address) const noexcept {
+  const Backing& backing = region->kind == RegionKind::kSegment
+                               ? static_cast<const Segment*>(region)->backing()
+                               : static_cast<const LargeBlock*>(region)->backing();
+  const std::uintptr_t pristine = backing.Pristine(reinterpret_cast<std::uintptr_t>(address));
+  return reinterpret_cast<const void*>(pristine);  // NOLINT(performance-no-int-to-ptr)
+}
+
+}  // namespace frozen_arena

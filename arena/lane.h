@@ -1,0 +1,68 @@
+// Lane: one of the two kinds of memory of an arena, as a list of segments and of large blocks.
+//
+// Before the seal a lane allocates from its last segment; when that is full it leases the next track. After it,
+// a lane only answers questions.
+#ifndef FROZEN_ARENA_ARENA_LANE_H_
+#define FROZEN_ARENA_ARENA_LANE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "arena/lane_policy.h"
+#include "arena/large_block.h"
+#include "arena/page_accounting.h"
+#include "arena/segment.h"
+#include "arena/stats.h"
+
+namespace frozen_arena {
+
+class Lane {
+ public:
+  Lane(Arena* arena, std::size_t index, Budget* budget, bool huge_pages) noexcept;
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+
+  std::size_t index() const noexcept { return index_; }
+
+  // 16-byte aligned, or nullptr.
+  void* Allocate(std::size_t size) noexcept;
+  void FreeSmall(void* block) noexcept;
+  void FreeLarge(LargeBlock* block) noexcept;
+
+  bool VisitBlocks(BlockVisitor visitor, void* context) const noexcept;
+  bool Empty() const noexcept { return segments_.empty() && large_.empty(); }
+
+  // May throw std::bad_alloc.
+  void Seal();
+  void Abandon() noexcept;
+  void PrepareFork() noexcept;
+  // The tracks may serve others from now on. In a child of fork(), with the mapping lock held.
+  void EndLeases() noexcept;
+  // Gives all memory back; no block may be in use any more.
+  void Release() noexcept;
+
+  // Every mapped extent of the lane, ascending by address. May throw std::bad_alloc.
+  std::vector<Extent> Extents() const;
+  const void* Pristine(const Region* region, const void* address) const noexcept;
+  const LaneStats& stats() const noexcept { return stats_; }
+
+ private:
+  mi_theap_t* TheapOfThisThread() noexcept;
+  Segment* Extend() noexcept;
+  void* AllocateLarge(std::size_t size) noexcept;
+
+  Arena* arena_;
+  std::size_t index_;
+  std::uint64_t epoch_;  // changes with every new segment; names this lane in the caches of threads
+  LanePolicy policy_;
+  LaneStats stats_;
+  std::vector<std::unique_ptr<Segment>> segments_;
+  std::unordered_map<std::uintptr_t, std::unique_ptr<LargeBlock>> large_;
+};
+
+}  // namespace frozen_arena
+
+#endif  // FROZEN_ARENA_ARENA_LANE_H_

@@ -1,0 +1,59 @@
+// LargeBlock: one block of half a MiB and more, on OS pages of its own.
+//
+// mimalloc would round a block of 100 MB up to 128 MB and refuses 512 MiB. Here a block takes whole OS pages, has
+// twice its size of address space to grow into without moving, and a file of its own.
+#ifndef FROZEN_ARENA_ARENA_LARGE_BLOCK_H_
+#define FROZEN_ARENA_ARENA_LARGE_BLOCK_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "arena/backing.h"
+#include "arena/lane_policy.h"
+#include "arena/region.h"
+#include "arena/stats.h"
+
+namespace frozen_arena {
+
+// mimalloc's biggest shared size class (MI_LARGE_MAX_OBJ_SIZE); beyond it every block has pages of its own anyway.
+inline constexpr std::size_t kLargeBlockSize = 512 * kKiB;
+
+class LargeBlock : public Region {
+ public:
+  // nullptr when refused. May throw std::bad_alloc.
+  static LargeBlock* Create(Arena* arena, Lane* lane, std::size_t size, LanePolicy* policy);
+  ~LargeBlock();
+  LargeBlock(const LargeBlock&) = delete;
+  LargeBlock& operator=(const LargeBlock&) = delete;
+
+  void* address() const noexcept {
+    return reinterpret_cast<void*>(range_.begin);  // NOLINT(performance-no-int-to-ptr)
+  }
+  std::uintptr_t begin() const noexcept { return range_.begin; }
+  std::size_t size() const noexcept { return size_; }
+  const Backing& backing() const noexcept { return backing_; }
+
+  // Grows or shrinks without moving; before the seal. False when it must move.
+  bool Resize(std::size_t size) noexcept;
+
+  void Seal(LaneStats* stats);
+  void PrepareFork() noexcept;  // as Segment::PrepareFork
+
+ private:
+  LargeBlock(Arena* owner, Lane* owner_lane, LanePolicy* policy) noexcept
+      : Region{owner, owner_lane, RegionKind::kLargeBlock}, policy_(policy) {}
+  bool MapMore(std::size_t size) noexcept;
+  void CollapseUpTo(std::size_t size) noexcept;
+
+  AddressRange range_;
+  std::size_t size_ = 0;  // mapped bytes, a multiple of the OS page
+  std::size_t huge_bytes_ = 0;
+  std::size_t slices_ = 0;  // bytes entered in the address map
+  Backing backing_;
+  LanePolicy* policy_;
+};
+
+}  // namespace frozen_arena
+
+#endif  // FROZEN_ARENA_ARENA_LARGE_BLOCK_H_

@@ -1,0 +1,238 @@
+#include "arena/segment.h"
+
+#include <memory>
+#include <new>
+
+#include "arena/address_map.h"
+#include "arena/check.h"
+#include "arena/mapping_lock.h"
+#include "arena/units.h"
+
+namespace frozen_arena {
+namespace {
+
+// A huge page is kept whole unless an eighth of it is free: splitting it costs readers the huge page's TLB
+// entry, keeping it costs the free bytes.
+constexpr std::size_t kWorthSplitting = kGranuleSize / 8;
+
+struct Visit {
+  BlockVisitor visitor;
+  void* context;
+};
+
+bool VisitOne(const mi_heap_t* /*heap*/, const mi_heap_area_t* /*area*/, void* block, std::size_t size,
+              void* argument) {
+  if (block == nullptr) return true;  // the call that announces an area
+  const Visit* const visit = static_cast<const Visit*>(argument);
+  return visit->visitor(visit->context, block, size);
+}
+
+struct LivePages {
+  BitSet* pages;
+  std::uintptr_t base;
+  LaneStats* stats;
+};
+
+bool MarkLive(void* context, void* block, std::size_t size) {
+  const LivePages* const live = static_cast<const LivePages*>(context);
+  const std::uintptr_t begin = reinterpret_cast<std::uintptr_t>(block) - live->base;
+  const std::size_t page = os::PageSize();
+  live->pages->Set(begin / page, (begin + size - 1) / page + 1);
+  live->stats->live_bytes += size;
+  ++live->stats->live_blocks;
+  return true;
+}
+
+}  // namespace
+
+Segment* Segment::Create(Arena* arena, Lane* lane, std::size_t number, LanePolicy* policy) {
+  std::unique_ptr<Segment> segment(new Segment(arena, lane, policy));
+  segment->track_ = Track::Lease(number, segment.get());
+  if (segment->track_ == nullptr) return nullptr;
+  segment->heap_ = mi_heap_new_in_arena(segment->track_->id());
+  if (segment->heap_ == nullptr) return nullptr;
+  return segment.release();
+}
+
+Segment::~Segment() {
+  if (track_ == nullptr) return;
+  // The heap's slices become free in mimalloc's eyes, and decommitted: the next lessee is asked for memory.
+  if (heap_ != nullptr) mi_heap_destroy(heap_);
+  const MappingLock lock(MappingMutex());
+  owned_.ForEachRun([this](std::size_t first, std::size_t last) {
+    AddressMap::Assign(AddressOf(first), AddressOf(last), nullptr);
+    track_->GiveBack(AddressOf(first), AddressOf(last));
+    policy_->budget->GiveBack((last - first) * kSliceSize);
+  });
+  mapped_.ForEachRun([this](std::size_t first, std::size_t last) {
+    AddressSpace::Unmap(track_->range(), AddressOf(first), (last - first) * kSliceSize);
+  });
+  track_->EndLeaseOf(this);
+}
+
+bool Segment::MapSlices(std::size_t first, std::size_t last) {
+  for (std::size_t i = first; i < last;) {
+    if (mapped_.Has(i)) {
+      ++i;
+      continue;
+    }
+    std::size_t end = i + 1;
+    while (end < last && !mapped_.Has(end)) ++end;
+    const os::MapResult result = backing_.Map(track_->range(), ExtentOf(i, end));
+    if (result == os::MapResult::kOccupied) track_->MarkSpoilt();
+    if (result != os::MapResult::kMapped) return false;
+    mapped_.Set(i, end);
+    i = end;
+  }
+  return true;
+}
+
+bool Segment::MapGranuleAhead(std::uintptr_t granule) {
+  if (!policy_->WantsHuge() || backing_.mode() != BackingMode::kShared) return false;
+  if (granule < track_->range().begin || !track_->GranuleIsFree(granule)) return false;
+  const std::size_t first = SliceOf(granule);
+  if (mapped_.AnyIn(first, first + kSlicesPerGranule)) return false;
+  if (!MapSlices(first, first + kSlicesPerGranule)) return false;
+  *reinterpret_cast<volatile char*>(granule) = 0;  // NOLINT(performance-no-int-to-ptr): collapse wants one touched
+  if (os::Collapse(granule)) {
+    huge_.Set((granule - track_->range().begin) >> kGranuleShift,
+              ((granule - track_->range().begin) >> kGranuleShift) + 1);
+  } else {
+    policy_->huge_pages = false;  // refused once is refused for good: go on with OS pages of the usual size
+  }
+  return true;
+}
+
+bool Segment::Commit(std::uintptr_t begin, std::size_t size) noexcept {
+  try {
+    const MappingLock lock(MappingMutex());
+    const std::size_t first = SliceOf(begin);
+    const std::size_t last = SliceOf(begin + size);
+    const std::size_t fresh = (last - first) - owned_.CountIn(first, last);
+    owned_.Reserve(last);
+    if (!policy_->budget->Take(fresh * kSliceSize)) return false;
+    for (std::uintptr_t granule = RoundDown(begin, kGranuleSize); granule < begin + size;
+         granule += kGranuleSize) {
+      MapGranuleAhead(granule);
+    }
+    if (!MapSlices(first, last) || !AddressMap::Assign(begin, begin + size, this)) {
+      policy_->budget->GiveBack(fresh * kSliceSize);
+      return false;
+    }
+    for (std::size_t i = first; i < last; ++i) {
+      if (!owned_.Has(i)) track_->Take(AddressOf(i), AddressOf(i + 1));
+    }
+    owned_.Set(first, last);
+    policy_->lane_mapped += fresh * kSliceSize;
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
+void Segment::Decommit(std::uintptr_t begin, std::size_t size) noexcept {
+  const MappingLock lock(MappingMutex());
+  const std::size_t first = SliceOf(begin);
+  const std::size_t last = SliceOf(begin + size);
+  for (std::size_t i = first; i < last; ++i) {
+    if (!owned_.Has(i)) continue;
+    owned_.Clear(i, i + 1);
+    AddressMap::Assign(AddressOf(i), AddressOf(i + 1), nullptr);
+    track_->GiveBack(AddressOf(i), AddressOf(i + 1));
+    policy_->budget->GiveBack(kSliceSize);
+    policy_->lane_mapped -= kSliceSize;
+  }
+}
+
+bool Segment::VisitBlocks(BlockVisitor visitor, void* context) const noexcept {
+  Visit visit{visitor, context};
+  return mi_heap_visit_blocks(heap_, /*visit_blocks=*/true, &VisitOne, &visit);
+}
+
+void Segment::UnmapUnowned() {
+  const BitSet mapped = mapped_;
+  mapped.ForEachRun([this](std::size_t first, std::size_t last) {
+    for (std::size_t i = first; i < last; ++i) {
+      if (owned_.Has(i)) continue;
+      backing_.Punch(ExtentOf(i, i + 1));
+      AddressSpace::Unmap(track_->range(), AddressOf(i), kSliceSize);
+      mapped_.Clear(i, i + 1);
+      const std::size_t granule = (AddressOf(i) - track_->range().begin) >> kGranuleShift;
+      huge_.Clear(granule, granule + 1);
+    }
+  });
+}
+
+BitSet Segment::LiveOsPages(LaneStats* stats) const {
+  BitSet pages;
+  std::size_t end = 0;
+  owned_.ForEachRun([&end](std::size_t, std::size_t last) { end = last; });
+  pages.Reserve(end * (kSliceSize / os::PageSize()));
+  LivePages live{&pages, track_->range().begin, stats};
+  VisitBlocks(&MarkLive, &live);
+  return pages;
+}
+
+void Segment::PunchFree(const BitSet& live, LaneStats* stats) {
+  const std::size_t page = os::PageSize();
+  const std::size_t per_slice = kSliceSize / page;
+  const std::size_t per_granule = kGranuleSize / page;
+  std::size_t resident = 0;
+  owned_.ForEachRun([&](std::size_t first, std::size_t last) {
+    const std::size_t end = last * per_slice;
+    for (std::size_t at = first * per_slice; at < end;) {
+      const std::size_t granule_end = RoundDown(at, per_granule) + per_granule;
+      const std::size_t stop = granule_end < end ? granule_end : end;
+      const std::size_t used = live.CountIn(at, stop);
+      const bool whole = huge_.Has(at / per_granule) && (stop - at - used) * page < kWorthSplitting;
+      resident += (whole ? stop - at : used) * page;
+      if (!whole && huge_.Has(at / per_granule)) huge_.Clear(at / per_granule, at / per_granule + 1);
+      for (std::size_t i = at; !whole && i < stop;) {
+        std::size_t hole = i;
+        while (hole < stop && !live.Has(hole)) ++hole;
+        if (hole > i) backing_.Punch({track_->range().begin + i * page, (hole - i) * page, i * page});
+        i = hole + 1;
+      }
+      at = stop;
+    }
+  });
+  stats->punched_bytes += owned_bytes() - resident;
+}
+
+void Segment::Seal(LaneStats* stats) {
+  mi_heap_collect(heap_, /*force=*/true);  // empty mimalloc pages go back, lists of other threads come home
+  const MappingLock lock(MappingMutex());
+  LaneStats mine;
+  const BitSet live = LiveOsPages(&mine);
+  const std::vector<Extent> owned = OwnedExtents();
+  UnmapUnowned();
+  if (backing_.ReadyToSeal(owned)) PunchFree(live, &mine);
+  mine.mapped_bytes = owned_bytes();
+  mine.free_bytes = mine.mapped_bytes - mine.live_bytes - mine.punched_bytes;
+  mine.huge_bytes = huge_.Count() * kGranuleSize;
+  if (!backing_.Seal(owned)) mine.unsealed_bytes = mine.mapped_bytes;
+  if (!backing_.file_sealed()) mine.unsealed_bytes = mine.mapped_bytes;
+  mine.pristine_bytes = backing_.pristine_bytes();
+  *stats += mine;
+  track_->EndLeaseOf(this);
+}
+
+void Segment::PrepareFork() noexcept {
+  try {
+    backing_.MakePrivate(Extents(mapped_));
+  } catch (const std::bad_alloc&) {
+    // Out of memory for a list of extents: the mapping stays shared, and a child that writes there is seen
+    // here. Nothing better can be done between a decision to fork and the fork.
+  }
+}
+
+std::vector<Extent> Segment::Extents(const BitSet& slices) const {
+  std::vector<Extent> extents;
+  slices.ForEachRun(
+      [&](std::size_t first, std::size_t last) { extents.push_back(ExtentOf(first, last)); });
+  return extents;
+}
+
+std::vector<Extent> Segment::OwnedExtents() const { return Extents(owned_); }
+
+}  // namespace frozen_arena

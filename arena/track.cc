@@ -1,0 +1,149 @@
+#include "arena/track.h"
+
+#include <algorithm>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include "arena/mapping_lock.h"
+#include "arena/segment.h"
+#include "arena/units.h"
+
+namespace frozen_arena {
+namespace {
+
+// A lane's first segment, its second, and so on. A heap in a mimalloc arena of up to 256 MiB costs some 60 us
+// and 100 KB, in one of 16 GiB 5 ms and 2.3 MB (docs/design/decisions.md): small arenas get small tracks, and
+// a big one pays for the bigger ones with the bytes that it fills them with.
+constexpr std::size_t kLadder[] = {64 * kMiB, 256 * kMiB, kGiB, 4 * kGiB, 16 * kGiB};
+constexpr std::size_t kSteps = std::size(kLadder);
+
+// mimalloc refuses the 160th arena (MI_MAX_ARENAS) and keeps one for itself.
+constexpr std::size_t kMaxTracks = 150;
+
+std::vector<std::unique_ptr<Track>>& Tracks() {
+  static std::vector<std::unique_ptr<Track>> tracks;  // lives as long as the process: mimalloc never forgets
+  return tracks;
+}
+
+// The more tracks there are, the bigger the next: 40 of each size make 150 tracks hold over 700 GiB.
+std::size_t SizeOfNext(std::size_t lease) {
+  const std::size_t step = std::max(std::min(lease, kSteps - 1), Tracks().size() / 40);
+  return kLadder[std::min(step, kSteps - 1)];
+}
+
+thread_local constinit bool t_book_keeping = false;
+
+}  // namespace
+
+Track::BookKeeping::BookKeeping() noexcept { t_book_keeping = true; }
+Track::BookKeeping::~BookKeeping() { t_book_keeping = false; }
+
+bool Track::CommitBookKeeping(std::uintptr_t begin, std::size_t size) {
+  const MappingLock lock(MappingMutex());
+  book_keeping_.Reserve(SliceOf(begin + size));
+  taken_.Reserve(SliceOf(begin + size));
+  if (AddressSpace::Map(range_, begin, size, -1, 0) != os::MapResult::kMapped) return false;
+  book_keeping_.Set(SliceOf(begin), SliceOf(begin + size));
+  Take(begin, begin + size);
+  metadata_ += size;
+  return true;
+}
+
+void Track::DecommitBookKeeping(std::uintptr_t begin, std::size_t size) noexcept {
+  const MappingLock lock(MappingMutex());
+  for (std::uintptr_t at = begin; at < begin + size; at += kSliceSize) {
+    if (!book_keeping_.Has(SliceOf(at))) continue;
+    AddressSpace::Unmap(range_, at, kSliceSize);
+    book_keeping_.Clear(SliceOf(at), SliceOf(at) + 1);
+    GiveBack(at, at + kSliceSize);
+    metadata_ -= kSliceSize;
+  }
+}
+
+bool Track::Commit(bool commit, void* start, std::size_t size, bool* is_zero, void* self) noexcept {
+  Track* const track = static_cast<Track*>(self);
+  const auto begin = reinterpret_cast<std::uintptr_t>(start);
+  if (track->id_ == nullptr) {  // being made: this is mimalloc's metadata
+    if (!commit) return false;
+    const bool mapped = AddressSpace::Map(track->range_, begin, size, -1, 0) == os::MapResult::kMapped;
+    if (mapped) track->metadata_ += size;
+    return mapped;
+  }
+  Segment* const lessee = track->lessee_;
+  if (is_zero != nullptr) *is_zero = false;
+  try {
+    if (commit && t_book_keeping) return track->CommitBookKeeping(begin, size);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  if (commit) return lessee != nullptr && lessee->Commit(begin, size);
+  track->DecommitBookKeeping(begin, size);
+  if (lessee != nullptr) lessee->Decommit(begin, size);
+  return true;  // whoever gets these slices next has to commit them
+}
+
+Track* Track::Create(std::size_t size) {
+  SetUpMimalloc();
+  if (Tracks().size() >= kMaxTracks) return nullptr;
+  std::unique_ptr<Track> track(new Track);
+  Tracks().reserve(Tracks().size() + 1);
+  track->range_ = AddressSpace::Take(size, 64 * kMiB);
+  if (!track->range_) return nullptr;
+  mi_arena_id_t id = nullptr;
+  const bool managed = mi_manage_memory(reinterpret_cast<void*>(track->range_.begin), size,  // NOLINT
+                                        /*is_committed=*/false, /*is_pinned=*/false, /*is_zero=*/true,
+                                        /*numa_node=*/-1, /*exclusive=*/true, &Track::Commit, track.get(), &id);
+  if (!managed) {
+    AddressSpace::Give(track->range_);
+    return nullptr;
+  }
+  track->id_ = id;
+  track->taken_.Set(0, RoundUp(track->metadata_, kSliceSize) >> kSliceShift);
+  Tracks().push_back(std::move(track));
+  return Tracks().back().get();
+}
+
+Track* Track::Lease(std::size_t lease, Segment* lessee) {
+  const std::size_t wanted = SizeOfNext(lease);
+  Track* found = nullptr;
+  for (const std::unique_ptr<Track>& track : Tracks()) {
+    if (track->lessee_ != nullptr || track->full_ || track->spoilt_) continue;
+    // A later segment wants a track of its size; a first one takes whatever has room.
+    if (lease > 0 && track->range_.size < wanted) continue;
+    const std::size_t used = track->taken_slices_ * kSliceSize;
+    if (used > track->range_.size - track->range_.size / 4) continue;
+    if (found == nullptr || track->range_.size < found->range_.size) found = track.get();
+  }
+  if (found == nullptr) found = Create(wanted);
+  if (found != nullptr) found->lessee_ = lessee;
+  return found;
+}
+
+void Track::EndLeaseOf(const Segment* segment) noexcept {
+  if (lessee_ == segment) lessee_ = nullptr;
+}
+
+void Track::Take(std::uintptr_t begin, std::uintptr_t end) {
+  taken_.Set(SliceOf(begin), SliceOf(end));
+  taken_slices_ += SliceOf(end) - SliceOf(begin);
+}
+
+void Track::GiveBack(std::uintptr_t begin, std::uintptr_t end) noexcept {
+  taken_.Clear(SliceOf(begin), SliceOf(end));
+  taken_slices_ -= SliceOf(end) - SliceOf(begin);
+  full_ = false;
+}
+
+bool Track::GranuleIsFree(std::uintptr_t granule) const noexcept {
+  const std::size_t first = SliceOf(granule);
+  return granule + kGranuleSize <= range_.end() && !taken_.AnyIn(first, first + kSlicesPerGranule);
+}
+
+std::size_t Track::MetadataBytes() noexcept {
+  std::size_t bytes = 0;
+  for (const std::unique_ptr<Track>& track : Tracks()) bytes += track->metadata_;
+  return bytes;
+}
+
+}  // namespace frozen_arena

@@ -1,0 +1,1 @@
+"""Benchmarks of frozen arena: one scenario a file, run with ``python -m bench.NAME``."""

@@ -1,0 +1,155 @@
+"""The block: what it costs to build the data inside one, and how much memory the data then takes.
+
+For each data set fresh processes take turns: a stock build with the default collector, and the
+block in all, which is entering it, building, and leaving it (collect, freeze, seal). Memory is what
+the process occupies more after than before, with the sealed files counted whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import sys
+import time
+from typing import Any
+
+from bench import harness, memory
+from bench.datasets import DATASETS, available
+
+MODULE = "bench.block_cost"
+_MAX_SECONDS = 0.95
+_MAX_MEMORY = 1.05
+_TOUCH = 4 * 160 * memory.MIB  # more than any tree of this scenario occupies
+
+
+def tree(request: dict[str, Any]) -> dict[str, Any]:
+    """Builds one data set in one mode.
+
+    Args:
+        request: ``dataset``, ``mode`` and ``scale``.
+
+    Returns:
+        Seconds of the whole, of the phases of the report, and bytes.
+    """
+    if request["mode"] == "frozen":
+        import frozen_arena  # noqa: F401 - the import is no part of the block
+    dataset = DATASETS[request["dataset"]]
+    dataset.build(0.001)
+    gc.collect()
+    memory.resident_bytes()
+    before = memory.resident_bytes()
+    start = time.perf_counter()
+    cpu = time.process_time()
+    with harness.prepared(request["mode"], dataset.name, dataset.options) as arena:
+        root = dataset.build(request["scale"])
+        built = time.perf_counter()
+    end = time.perf_counter()
+    answer: dict[str, Any] = {
+        "seconds": end - start,
+        "cpu_seconds": time.process_time() - cpu,
+        "build_seconds": built - start,
+        "exit_seconds": end - built,
+    }
+    gc.collect()
+    answer["bytes"] = memory.resident_bytes() - before
+    if arena is not None and arena.report is not None:
+        answer["report"] = arena.report.to_dict()
+    del root
+    return answer
+
+
+def measure(arguments: argparse.Namespace) -> harness.Result:
+    """Runs the rounds of every data set, and adds up."""
+    scale = 0.05 if arguments.quick else 1.0
+    rounds = arguments.rounds or (1 if arguments.quick else 5)
+    modes = tuple(mode for mode in harness.modes() if mode != "gc.freeze")
+    result = harness.Result(
+        f"The block, scale {scale:g}, median of {rounds}",
+        (
+            "data set",
+            "stock s",
+            "block s",
+            "ratio",
+            "of it exit s",
+            "stock MiB",
+            "block MiB",
+            "ratio",
+            "slowest phases of the exit, ms",
+        ),
+    )
+    totals = {mode: [0.0, 0.0] for mode in modes}
+    memory.touch(_TOUCH)
+    for dataset in available():
+        if arguments.only and dataset.name not in arguments.only:
+            continue
+        request = {"dataset": dataset.name, "scale": scale}
+        answers: dict[str, list[dict[str, Any]]] = {mode: [] for mode in modes}
+        for _ in range(rounds):
+            for mode in modes:
+                answers[mode].append(harness.fresh(MODULE, {**request, "mode": mode}))
+        _enter(result, dataset.name, answers, totals)
+    if "frozen" in totals:
+        _add_totals(result, totals, bounded=scale >= 1)
+    return result
+
+
+def _median(answers: list[dict[str, Any]], key: str) -> float:
+    return harness.middle([answer[key] for answer in answers])
+
+
+def _enter(
+    result: harness.Result,
+    name: str,
+    answers: dict[str, list[dict[str, Any]]],
+    totals: dict[str, list[float]],
+) -> None:
+    """Adds the row of a data set, and its medians to `totals`."""
+    for mode, rounds in answers.items():
+        totals[mode][0] += _median(rounds, "seconds")
+        totals[mode][1] += _median(rounds, "bytes") / memory.MIB
+    stock, block = answers["stock"], answers.get("frozen")
+    row: list[Any] = [name, _median(stock, "seconds")]
+    if block is None:
+        row += [None, None, None, _median(stock, "bytes") / memory.MIB, None, None, ""]
+    else:
+        seconds, size = _median(block, "seconds"), _median(block, "bytes")
+        row += [seconds, seconds / row[1], _median(block, "exit_seconds")]
+        row += [_median(stock, "bytes") / memory.MIB, size / memory.MIB]
+        row += [size / _median(stock, "bytes"), _phases(block)]
+    result.rows.append(row)
+    result.data.append({"dataset": name, "modes": answers})
+
+
+def _phases(rounds: list[dict[str, Any]]) -> str:
+    """The three phases of the exit that took longest, medians over the rounds."""
+    phases = [answer["report"]["seconds"] for answer in rounds if "report" in answer]
+    if not phases:
+        return ""
+    medians = {name: harness.middle([one[name] for one in phases]) for name in phases[0]}
+    slowest = sorted(medians, key=lambda name: -medians[name])[:3]
+    return " ".join(f"{name} {medians[name] * 1000:.0f}" for name in slowest)
+
+
+def _add_totals(result: harness.Result, totals: dict[str, list[float]], *, bounded: bool) -> None:
+    """Adds the row of sums, and the bounds unless the data is too small for them."""
+    (stock_seconds, stock_mib), (seconds, mib) = totals["stock"], totals["frozen"]
+    ratios = seconds / stock_seconds, mib / stock_mib
+    row = ["total", stock_seconds, seconds, ratios[0], None, stock_mib, mib, ratios[1], ""]
+    result.rows.append(row)
+    result.data.append({"dataset": "total", "seconds_ratio": ratios[0], "memory_ratio": ratios[1]})
+    if bounded:
+        result.bounds += [
+            harness.Bound("block in all, x stock build", ratios[0], _MAX_SECONDS),
+            harness.Bound("resident memory, x stock", ratios[1], _MAX_MEMORY),
+        ]
+    else:
+        result.notes.append("bounds are checked at full size only")
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rounds", type=int, help="builds of each kind (default 5)")
+    parser.add_argument("--only", nargs="+", choices=sorted(DATASETS), help="these data sets")
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main(harness.Scenario(MODULE, tree, measure, _arguments), __doc__))

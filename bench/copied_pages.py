@@ -1,0 +1,142 @@
+"""Copied pages: what a child that reads everything copies, for each standard data set.
+
+For each data set and each way (stock, gc.freeze, frozen arena) a fresh process builds the data and
+forks one child, which reads all of it as `readers.read_everything` does. Counted are the OS pages
+of the arena that the child copied, by lane, and by how much the child's own bytes grew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from bench import harness, memory
+from bench.datasets import DATASETS, available
+from bench.readers import read_everything
+
+MODULE = "bench.copied_pages"
+_WARM_UP_SCALE = 0.001
+_MAX_PAGES = 8
+_MAX_GROWTH = 0.10
+_NAMED_PAGES = 12  # copied pages that are named, when the package can tell
+_QUICK_SCALE = 0.05
+
+
+def tree(request: dict[str, Any]) -> dict[str, Any]:
+    """Builds one data set in one mode, and has one forked child read it.
+
+    Args:
+        request: ``dataset``, ``mode`` and ``scale``, 0 for no data at all.
+
+    Returns:
+        ``data_bytes`` of the parent, and what the child saw.
+    """
+    dataset = DATASETS[request["dataset"]]
+    read_everything(dataset.build(_WARM_UP_SCALE), dataset)  # imports, caches of code and types
+    gc.collect()
+    before = memory.resident_bytes()
+    with harness.prepared(request["mode"], dataset.name, dataset.options) as arena:
+        root = dataset.build(request["scale"]) if request["scale"] else []
+    grown = memory.resident_bytes() - before
+    frozen = arena is not None
+    child = harness.Child(lambda: _read(lambda: read_everything(root, dataset), frozen))
+    answer: dict[str, Any] = {"data_bytes": grown, **child.answer()}
+    child.leave()
+    if frozen and arena.report is not None:
+        answer["report"] = arena.report.to_dict()
+    return answer
+
+
+def _read(read: Callable[[], int], frozen: bool) -> dict[str, Any]:
+    """In the child: reads, and says what that copied."""
+    memory.own_bytes()  # what reading /proc itself needs is there before the first figure
+    before = memory.own_bytes()
+    answer: dict[str, Any] = {"visited": read()}
+    answer["own_bytes"] = memory.own_bytes() - before
+    if frozen:
+        from frozen_arena import sharing
+
+        for name, lane in sharing().lanes.items():
+            answer[f"{name}_os_pages"] = lane.private_os_pages
+        answer["who"] = _who() if answer["objects_os_pages"] + answer["payload_os_pages"] else []
+    return answer
+
+
+def _who() -> list[str]:
+    """The objects on copied pages, where the package can name them."""
+    core = importlib.import_module("frozen_arena._core")
+    name_them = getattr(core, "private_page_objects", None)
+    return [str(line) for line in name_them(_NAMED_PAGES)] if name_them else []
+
+
+def measure(arguments: argparse.Namespace) -> harness.Result:
+    """Runs every data set in every mode, and fills the table."""
+    scale = arguments.scale or (_QUICK_SCALE if arguments.quick else 1.0)
+    result = harness.Result(
+        f"Copied pages, scale {scale:g}: a child reads everything",
+        [
+            "data set",
+            "data MiB",
+            *(f"{mode} MiB" for mode in harness.modes()),
+            "ratio",
+            "objects",
+            "payload",
+        ],
+    )
+    result.notes.append(
+        "MiB: growth of the child's own memory; ratio: frozen to stock;"
+        " objects, payload: OS pages of the arena copied, by lane"
+    )
+    memory.touch(int(400 * memory.MIB * scale))
+    request: dict[str, Any] = {"dataset": "json_records", "mode": "stock", "scale": 0}
+    empty = harness.fresh(MODULE, request)["own_bytes"] / memory.MIB
+    result.notes.append(f"with no data at all the child of a stock parent grows by {empty:.1f} MiB")
+    for dataset in available():
+        if arguments.only and dataset.name not in arguments.only:
+            continue
+        answers = {}
+        for mode in harness.modes():
+            request = {"dataset": dataset.name, "mode": mode, "scale": scale}
+            answers[mode] = harness.fresh(MODULE, request, PYTHONHASHSEED="0")
+        _enter(result, dataset.name, answers, scale)
+    return result
+
+
+def _enter(
+    result: harness.Result, name: str, answers: dict[str, dict[str, Any]], scale: float
+) -> None:
+    """Adds row, figures and bounds of one data set."""
+    stock, frozen = answers["stock"], answers.get("frozen")
+    own = [answer["own_bytes"] / memory.MIB for answer in answers.values()]
+    row: list[Any] = [name, stock["data_bytes"] / memory.MIB, *own]
+    figures: dict[str, Any] = {"dataset": name, "modes": answers}
+    if frozen is None:
+        row += [None, None, None]
+    else:
+        ratio = frozen["own_bytes"] / max(1, stock["own_bytes"])
+        objects, payload = frozen["objects_os_pages"], frozen["payload_os_pages"]
+        row += [ratio, objects, payload]
+        figures["ratio"] = ratio
+        if sys.version_info < (3, 12):  # no immortal objects: headers are written
+            result.bounds.append(harness.Bound(f"{name}: payload OS pages copied", payload, 0))
+        else:
+            pages = objects + payload
+            result.bounds.append(harness.Bound(f"{name}: OS pages copied", pages, _MAX_PAGES))
+            if scale >= 1:  # below, the interpreter's own objects outweigh the data
+                result.bounds.append(harness.Bound(f"{name}: growth x stock", ratio, _MAX_GROWTH))
+        result.notes += [f"{name}: {line}" for line in frozen["who"]]
+    result.rows.append(row)
+    result.data.append(figures)
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--scale", type=float, help="size of the data sets (default 1.0)")
+    parser.add_argument("--only", nargs="+", choices=sorted(DATASETS), help="these data sets")
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main(harness.Scenario(MODULE, tree, measure, _arguments), __doc__))

@@ -1,0 +1,127 @@
+"""Fork: what ``os.fork()`` costs a parent that holds 0, 1 or 8 GiB.
+
+Two processes are alive at the same time, one with data and one without, and take turns: a batch of
+forks here, a batch there. The time is that of the call in the parent; the child ends at once and
+is reaped outside the measured time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import os
+import sys
+import time
+from typing import Any
+
+from bench import harness, memory
+from bench.passes import MIX_OPTIONS, build_mix
+
+MODULE = "bench.fork_cost"
+_MAX_RATIO = 1.2
+_OBJECTS_MIB = 512  # of each GiB up to the first: objects; what is more are texts of 256 KiB
+_TEXT_BYTES = 256 * 1024
+_BATCH = 20
+_ROOM = 1.4  # memory that must be available, x the data
+
+
+def tree(request: dict[str, Any]) -> list[float]:
+    """Builds the data, then forks a batch whenever it is asked.
+
+    Args:
+        request: ``mode`` and ``mib``.
+
+    Returns:
+        Nothing of interest: the figures go through `harness.serve`, batch by batch.
+    """
+    mib = request["mib"]
+    data: Any = None
+    build_mix(1)
+    if mib:
+        with harness.prepared(request["mode"], "fork", MIX_OPTIONS):
+            data = _build(mib)
+    gc.collect()
+    resident = memory.resident_bytes()
+    harness.serve(resident, lambda: [_time_fork() for _ in range(_BATCH)])
+    return [] if data is None else [resident]
+
+
+def _build(mib: int) -> list[Any]:
+    """Objects of all kinds up to half a GiB, texts beyond."""
+    objects = min(mib // 2, _OBJECTS_MIB) if mib < 2 * _OBJECTS_MIB else _OBJECTS_MIB
+    texts = (mib - objects) * memory.MIB // _TEXT_BYTES
+    return [build_mix(objects), [f"{number:08d}" * (_TEXT_BYTES // 8) for number in range(texts)]]
+
+
+def _time_fork() -> float:
+    """Milliseconds that one fork takes in the parent."""
+    start = time.perf_counter()
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    elapsed = time.perf_counter() - start
+    os.waitpid(pid, 0)
+    return elapsed * 1000
+
+
+def measure(arguments: argparse.Namespace) -> harness.Result:
+    """Compares each size with a process that has no data."""
+    sizes = [
+        int(size * 1024) for size in arguments.gib or ((0.125,) if arguments.quick else (1, 8))
+    ]
+    rounds = 5 if arguments.quick else 15
+    result = harness.Result(
+        f"Fork: {rounds * _BATCH} forks each, in turns",
+        ["", "resident MiB", "ms, median", "ms, fastest", "without data ms", "ratio"],
+    )
+    runs = [(mode, mib) for mib in sizes for mode in harness.modes()]
+    for mode, mib in runs:
+        if mode != "frozen" and mib > max(1024, sizes[0]):
+            continue
+        if memory.available_memory() < mib * memory.MIB * _ROOM:
+            result.notes.append(f"{mode}, {mib} MiB: not run, too little memory available")
+            continue
+        with contextlib.ExitStack() as stack:
+            full = harness.Served(stack, MODULE, {"mode": mode, "mib": mib})
+            empty = harness.Served(stack, MODULE, {"mode": mode, "mib": 0})
+            full.ask(), empty.ask()  # the first batch warms up
+            batches = [(full.ask(), empty.ask()) for _ in range(rounds)]
+            _enter(result, mode, mib, full.greeting, batches)
+    return result
+
+
+def _enter(
+    result: harness.Result,
+    mode: str,
+    mib: int,
+    resident: int,
+    batches: list[tuple[list[float], list[float]]],
+) -> None:
+    """Adds a row, its figures and for frozen data the bound."""
+    full = [elapsed for batch, _ in batches for elapsed in batch]
+    empty = [elapsed for _, batch in batches for elapsed in batch]
+    ratio = harness.middle(full) / harness.middle(empty)
+    name = f"{mode}, {mib / 1024:g} GiB"
+    figures = (harness.middle(full), min(full), harness.middle(empty))
+    result.rows.append((name, resident / memory.MIB, *figures, ratio))
+    result.data.append(
+        {
+            "mode": mode,
+            "mib": mib,
+            "resident_bytes": resident,
+            "milliseconds": full,
+            "milliseconds_without_data": empty,
+            "ratio": ratio,
+        }
+    )
+    if mode == "frozen":
+        result.bounds.append(harness.Bound(f"{name}: x without data", ratio, _MAX_RATIO))
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--gib", type=float, nargs="+", help="sizes of the data (default 1 8)")
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main(harness.Scenario(MODULE, tree, measure, _arguments), __doc__))

@@ -1,0 +1,365 @@
+"""Runs scenarios in fresh process trees and writes tables and JSON; every script here uses it.
+
+A script calls `main` with two functions: `tree`, which runs in a fresh interpreter and returns
+plain data, and `measure`, which asks for trees by `fresh`, fills a `Result` and runs in the process
+the user started. Only that process loads rich; the trees load nothing but the data and the package
+under test.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+MODES = ("stock", "gc.freeze", "frozen")
+_CHECKOUT = Path(__file__).resolve().parent.parent
+_TIME_LIMIT = 1800.0  # seconds one tree may take; the largest builds 8 GiB
+
+Request = Mapping[str, Any]
+Tree = Callable[[dict[str, Any]], Any]
+
+
+@dataclass(slots=True)
+class Bound:
+    """One bound of the issue: what was measured, and what it may be at most."""
+
+    what: str
+    measured: float
+    limit: float
+    unit: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the bound holds."""
+        return self.measured <= self.limit
+
+
+@dataclass(slots=True)
+class Result:
+    """What a scenario hands back: rows for the table, bounds, and notes in words."""
+
+    title: str
+    columns: Sequence[str]
+    rows: list[Sequence[Any]] = field(default_factory=list)
+    bounds: list[Bound] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    data: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Scenario:
+    """What a script gives to `main`.
+
+    Attributes:
+        module: Name for ``python -m``.
+        tree: Runs in a fresh process; takes and returns what JSON can carry.
+        measure: Runs in the user's process; takes the parsed arguments.
+        arguments: Adds the script's own options.
+    """
+
+    module: str
+    tree: Tree
+    measure: Callable[[argparse.Namespace], Result]
+    arguments: Callable[[argparse.ArgumentParser], object] = lambda _parser: None
+
+
+def main(scenario: Scenario, description: str | None) -> int:
+    """Runs a script: the hidden side in a fresh tree, or the side the user started.
+
+    Returns:
+        The exit status: 0 when every bound holds, 1 when one is broken.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m {scenario.module}", description=description)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write figures and machine facts")
+    parser.add_argument("--quick", action="store_true", help="small data, few rounds")
+    parser.add_argument("--tree", help=argparse.SUPPRESS)
+    parser.add_argument("--answer", type=int, help=argparse.SUPPRESS)
+    scenario.arguments(parser)
+    arguments = parser.parse_args()
+    if arguments.tree is not None:
+        answer = scenario.tree(json.loads(arguments.tree))
+        with os.fdopen(arguments.answer, "w", encoding="utf-8") as pipe:
+            json.dump(answer, pipe)
+        return 0
+    result = scenario.measure(arguments)
+    show(result)
+    if arguments.json:
+        write_json(arguments.json, scenario.module, arguments, result)
+    return 0 if all(bound.ok for bound in result.bounds) else 1
+
+
+@contextlib.contextmanager
+def start(module: str, request: Request, **variables: str) -> Iterator[tuple[Any, int]]:
+    """Starts the tree side of `module` in a fresh interpreter.
+
+    Args:
+        module: Name for ``python -m``.
+        request: What its `tree` function is given.
+        **variables: Environment variables beside the inherited ones.
+
+    Yields:
+        The process with pipes to its standard input and output, and the descriptor of its answer.
+    """
+    reading, writing = os.pipe()
+    environment = {**os.environ, "PYTHONPATH": str(_CHECKOUT), **variables}
+    command = [
+        sys.executable,
+        "-m",
+        module,
+        "--tree",
+        json.dumps(request),
+        "--answer",
+        str(writing),
+    ]
+    process = subprocess.Popen(
+        command,
+        pass_fds=(writing,),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+        text=True,
+        start_new_session=True,
+    )
+    os.close(writing)
+    try:
+        yield process, reading
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        with contextlib.suppress(OSError):
+            os.close(reading)
+
+
+def fresh(module: str, request: Request, **variables: str) -> Any:
+    """Runs the tree side of `module` in a fresh interpreter and returns its answer.
+
+    Raises:
+        RuntimeError: It ended without an answer.
+    """
+    with start(module, request, **variables) as (process, reading):
+        process.stdin.close()
+        process.stdin = None
+        with os.fdopen(reading, encoding="utf-8", closefd=False) as pipe:
+            text = pipe.read()
+        try:
+            process.communicate(timeout=_TIME_LIMIT if text else 60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode != 0 or not text:
+        message = f"{module} ended with status {process.returncode} for {json.dumps(request)}"
+        raise RuntimeError(message)
+    return json.loads(text)
+
+
+class Served:
+    """A running tree that answers as often as it is asked; its other side is `serve`."""
+
+    def __init__(self, stack: contextlib.ExitStack, module: str, request: Request) -> None:
+        """Starts it and waits until its data is built; `stack` ends it."""
+        self._process, _ = stack.enter_context(start(module, request))
+        self.greeting = self._read()
+
+    def ask(self) -> Any:
+        """Has it do its work once, and returns what came out."""
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def _read(self) -> Any:
+        line = self._process.stdout.readline()
+        if not line:
+            message = f"{self._process.args[2]} ended early"
+            raise RuntimeError(message)
+        return json.loads(line)
+
+
+def serve(greeting: Any, work: Callable[[], Any]) -> None:
+    """In a tree: sends `greeting`, then does `work` once for every line on standard input."""
+    print(json.dumps(greeting), flush=True)
+    for _ in sys.stdin:
+        print(json.dumps(work()), flush=True)
+
+
+class Child:
+    """A forked worker of a tree: runs `work`, sends its answer, and stays until it is let go."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        """Forks; in the child, nothing after this call is executed."""
+        from_child, to_parent = os.pipe()
+        from_parent, to_child = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(from_child)
+            os.close(to_child)
+            _work_and_wait(work, to_parent, from_parent)
+        os.close(to_parent)
+        os.close(from_parent)
+        self._answers = os.fdopen(from_child, "rb")
+        self._gate = to_child
+
+    def answer(self) -> Any:
+        """Waits until the work is done and returns what it returned; the child is then paused.
+
+        Raises:
+            RuntimeError: The child failed or died.
+        """
+        line = self._answers.readline()
+        content = json.loads(line) if line else {"error": "the child died"}
+        if "error" in content:
+            raise RuntimeError(content["error"])
+        return content["answer"]
+
+    def leave(self) -> None:
+        """Lets the child end, and reaps it."""
+        os.write(self._gate, b"\n")  # closing alone is not seen: siblings hold the other end too
+        os.close(self._gate)
+        self._answers.close()
+        os.waitpid(self.pid, 0)
+
+
+def _work_and_wait(work: Callable[[], Any], to_parent: int, from_parent: int) -> None:
+    """Life of a child: never returns into the parent's frames."""
+    status = 1
+    try:
+        content = {"answer": work()}
+        status = 0
+    except BaseException as error:
+        content = {"error": f"{type(error).__name__}: {error}"}
+    try:
+        os.write(to_parent, json.dumps(content).encode() + b"\n")
+        os.read(from_parent, 1)
+    finally:
+        os._exit(status)
+
+
+@contextlib.contextmanager
+def prepared(mode: str, name: str, options: Mapping[str, Any]) -> Iterator[Any]:
+    """The block in which a parent builds its data, in one of the three `MODES`.
+
+    Yields:
+        The arena in mode "frozen", otherwise None.
+    """
+    if mode == "frozen":
+        from frozen_arena import frozen_arena
+
+        with frozen_arena(name, **options) as arena:
+            yield arena
+        return
+    yield None
+    if mode == "gc.freeze":
+        gc.collect()
+        gc.freeze()
+
+
+def package_version() -> str | None:
+    """Version of frozen-arena for this interpreter, or None when it is not installed."""
+    try:
+        return importlib.metadata.version("frozen-arena")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def modes() -> tuple[str, ...]:
+    """The modes this interpreter can run: without the package only the two that need none."""
+    return MODES if package_version() else MODES[:2]
+
+
+def machine_facts() -> dict[str, Any]:
+    """What a reader of the figures must know about the machine and the interpreter."""
+    model = re.search(r"^model name\s*: (.*)$", _text("/proc/cpuinfo"), re.MULTILINE)
+    pages = "/sys/kernel/mm/transparent_hugepage/"
+    return {
+        "cpu": model[1] if model else platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_mib": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20,
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "build": sys.version,
+        "debug_build": hasattr(sys, "gettotalrefcount"),
+        "thp_anonymous": _chosen(_text(pages + "enabled")),
+        "thp_shmem": _chosen(_text(pages + "shmem_enabled")),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "frozen_arena": package_version(),
+    }
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _chosen(setting: str) -> str:
+    """The word in brackets of a sysfs setting."""
+    found = re.search(r"\[(.+?)\]", setting)
+    return found[1] if found else "unknown"
+
+
+def write_json(path: Path, name: str, arguments: argparse.Namespace, result: Result) -> None:
+    """Writes figures, bounds and machine facts of a run."""
+    hidden = {"json", "tree", "answer"}
+    settings = {key: value for key, value in vars(arguments).items() if key not in hidden}
+    content = {
+        "scenario": name.removeprefix("bench."),
+        "machine": machine_facts(),
+        "settings": settings,
+        "figures": result.data,
+        "bounds": [{**asdict(bound), "ok": bound.ok} for bound in result.bounds],
+        "notes": result.notes,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
+
+
+def show(result: Result) -> None:
+    """Prints the table, the bounds and the notes."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    table = Table(
+        title=f"{result.title} (Python {platform.python_version()})", title_justify="left"
+    )
+    for place, column in enumerate(result.columns):
+        table.add_column(column, justify="left" if place == 0 else "right")
+    for row in result.rows:
+        table.add_row(*(escape(format_cell(cell)) for cell in row))
+    console.print(table)
+    for bound in result.bounds:
+        mark = "[green]ok    [/]" if bound.ok else "[red]BROKEN[/]"
+        figures = f"{format_cell(bound.measured)} {bound.unit}".strip()
+        console.print(f"{mark} {bound.what}: {figures} (at most {format_cell(bound.limit)})")
+    for note in result.notes:
+        console.print(f"- {escape(note)}")
+
+
+def format_cell(value: Any) -> str:
+    """A table cell: floats with three significant decimals at most, None as a dash."""
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.3f}"
+    return str(value)
+
+
+def middle(values: Sequence[float]) -> float:
+    """The median, which one disturbed round does not move."""
+    return median(values)

@@ -1,0 +1,148 @@
+"""What a process tree really occupies, read from /proc without root.
+
+Words: *PSS* is the kernel's proportional share of each OS page, so that the sum over a tree counts
+every page once. *Own bytes* of a process are those that only it holds: private pages of ordinary
+mappings, and in a memfd mapping the anonymous pages, which are the copies. (A memfd page that only
+one process has mapped is `Private` for the kernel although it is the shared original, so
+`Private_Dirty` is not the measure there.)
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+OS_PAGE = mmap.PAGESIZE
+MIB = 2**20
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.mincore.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
+
+
+@dataclass(slots=True)
+class Mapping:
+    """One mapping of /proc/PID/smaps; figures in bytes, by the kernel's names."""
+
+    start: int
+    end: int
+    offset: int
+    inode: int
+    path: str
+    figures: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def is_memfd(self) -> bool:
+        """Whether a memfd lies behind it (arenas do; they have no other file)."""
+        return self.path.startswith("/memfd:")
+
+    @property
+    def own_bytes(self) -> int:
+        """Bytes of this mapping that nobody else holds."""
+        if self.is_memfd:
+            return self.figures["Anonymous"]
+        return self.figures["Private_Dirty"]
+
+
+def mappings(pid: int | str = "self") -> Iterator[Mapping]:
+    """Yields the mappings of a process with their smaps figures."""
+    current: Mapping | None = None
+    with Path(f"/proc/{pid}/smaps").open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            words = line.split(maxsplit=5)
+            if words[0].endswith(":"):
+                if current is not None and words[-1] == "kB":
+                    current.figures[words[0][:-1]] = int(words[1]) * 1024
+                continue
+            if current is not None:
+                yield current
+            start, end = (int(part, 16) for part in words[0].split("-"))
+            path = words[5].strip() if len(words) > 5 else ""
+            current = Mapping(start, end, int(words[2], 16), int(words[4]), path)
+    if current is not None:
+        yield current
+
+
+def own_bytes() -> int:
+    """Bytes that only the calling process holds."""
+    return sum(mapping.own_bytes for mapping in mappings())
+
+
+def pss(pid: int | str = "self") -> int:
+    """Proportional share of one process, in bytes."""
+    with Path(f"/proc/{pid}/smaps_rollup").open(encoding="utf-8") as lines:
+        for line in lines:
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    message = f"/proc/{pid}/smaps_rollup has no Pss line"
+    raise OSError(message)
+
+
+def tree_pss(pids: Iterable[int]) -> int:
+    """Sum of the proportional shares; every OS page of the tree counts once."""
+    return sum(pss(pid) for pid in pids)
+
+
+def resident_bytes() -> int:
+    """Bytes of memory behind the calling process, touched through its own mappings or not.
+
+    Ordinary mappings count by RSS. Memfd mappings count by what the file has in the page cache,
+    once per page however often it is mapped, plus the private copies: after a seal nothing of the
+    file is in the page tables until somebody reads it, and RSS would miss it.
+    """
+    total = 0
+    files: dict[int, bytearray] = {}  # by inode: one byte per page, 1 where it is in memory
+    for mapping in mappings():
+        if mapping.is_memfd:
+            _mark_cached_pages(mapping, files.setdefault(mapping.inode, bytearray()))
+            total += mapping.figures["Anonymous"]
+        else:
+            total += mapping.figures["Rss"]
+    return total + sum(pages.count(1) for pages in files.values()) * OS_PAGE
+
+
+def _mark_cached_pages(mapping: Mapping, pages: bytearray) -> None:
+    """Enters in `pages` which pages of the file behind `mapping` are in memory."""
+    count = (mapping.end - mapping.start) // OS_PAGE
+    first = mapping.offset // OS_PAGE
+    present = (ctypes.c_ubyte * count)()
+    if _libc.mincore(mapping.start, mapping.end - mapping.start, present) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    pages.extend(bytes(max(0, first + count - len(pages))))
+    pages[first : first + count] = bytes(present)
+
+
+def touch(amount: int) -> None:
+    """Has a short-lived child write `amount` bytes.
+
+    On a virtual machine the first touch of a guest page goes to the host and costs several times as
+    much as a later one; whoever is measured first would pay it.
+    """
+    pid = os.fork()
+    if pid == 0:
+        try:
+            with mmap.mmap(-1, amount) as block:
+                block.madvise(mmap.MADV_NOHUGEPAGE)
+                for offset in range(0, amount, OS_PAGE):
+                    block[offset] = 1
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def total_memory() -> int:
+    """Physical memory of the machine in bytes."""
+    return os.sysconf("SC_PHYS_PAGES") * OS_PAGE
+
+
+def available_memory() -> int:
+    """Memory the kernel can hand out now without swapping, in bytes."""
+    with Path("/proc/meminfo").open(encoding="ascii") as lines:
+        for line in lines:
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return total_memory()

@@ -1,0 +1,119 @@
+#include "python/bindings/arena.h"
+
+#include <array>
+#include <utility>
+
+#include "arena/os_memory.h"
+#include "python/bindings/errors.h"
+#include "python/bindings/gc_pause.h"
+#include "python/freeze/freeze.h"
+
+namespace py = pybind11;
+
+namespace frozen_arena {
+namespace {
+
+py::list AsList(const std::vector<TypeCount>& counts) {
+  py::list list;
+  for (const TypeCount& count : counts) list.append(py::make_tuple(count.type, count.reason, count.count));
+  return list;
+}
+
+py::dict AsDict(const FreezeLedger& ledger) {
+  using namespace pybind11::literals;  // NOLINT(google-build-using-namespace): for ""_a alone
+  return py::dict("blocks"_a = ledger.blocks, "objects"_a = ledger.objects, "frozen"_a = ledger.frozen,
+                  "mortal"_a = ledger.mortal, "unknown_blocks"_a = ledger.unknown_blocks,
+                  "warmed_hashes"_a = ledger.warmed_hashes, "warmed_utf8"_a = ledger.warmed_utf8,
+                  "materialised_dicts"_a = ledger.materialised_dicts, "untracked"_a = ledger.untracked,
+                  "frozen_types"_a = AsList(ledger.frozen_types), "mortal_types"_a = AsList(ledger.mortal_types));
+}
+
+py::dict AsDict(const LaneStats& lane) {
+  using namespace pybind11::literals;  // NOLINT(google-build-using-namespace): for ""_a alone
+  return py::dict("mapped_bytes"_a = lane.mapped_bytes, "live_bytes"_a = lane.live_bytes,
+                  "free_bytes"_a = lane.free_bytes, "punched_bytes"_a = lane.punched_bytes,
+                  "huge_bytes"_a = lane.huge_bytes, "live_blocks"_a = lane.live_blocks,
+                  "unsealed_bytes"_a = lane.unsealed_bytes, "pristine_bytes"_a = lane.pristine_bytes);
+}
+
+py::tuple AsTuple(const PageCounts& counts) {
+  return py::make_tuple(counts.os_pages, counts.resident_os_pages, counts.private_os_pages);
+}
+
+}  // namespace
+
+ArenaHandle::ArenaHandle(std::size_t limit, bool huge_pages) {
+  ArenaOptions options;
+  options.limit = Bytes(limit);
+  options.huge_pages = huge_pages ? HugePages::kAuto : HugePages::kNever;
+  options.on_doubled = &GcPause::LetOneRun;
+  arena_ = Arena::Create(options);
+  if (arena_ == nullptr) throw std::bad_alloc();
+}
+
+ArenaHandle::~ArenaHandle() { arena_->DropHandle(); }
+
+std::string ArenaHandle::State() const { return NameOf(arena_->state()); }
+
+bool ArenaHandle::Contains(py::handle object) const { return FindArena(object.ptr()) == arena_; }
+
+py::dict ArenaHandle::Freeze(py::object keep_mortal, py::object also_freeze, bool instance_dicts,
+                             py::list finalisable) {
+  FreezeOptions options;
+  options.keep_mortal = keep_mortal.is_none() ? nullptr : keep_mortal.ptr();
+  options.also_freeze = also_freeze.is_none() ? nullptr : also_freeze.ptr();
+  options.instance_dicts = instance_dicts;
+  FreezeLedger ledger;
+  if (!FreezeObjects(*arena_, options, finalisable.ptr(), &ledger)) throw py::error_already_set();
+  return AsDict(ledger);
+}
+
+std::string ArenaHandle::Seal() {
+  const Status status = arena_->Seal();
+  if (status == Status::kWrongState) ThrowStatus(status);
+  return status == Status::kOk ? "" : Describe(status);
+}
+
+void ArenaHandle::Abandon() {
+  const Status status = arena_->Abandon();
+  if (status != Status::kOk) ThrowStatus(status);
+}
+
+py::object ArenaHandle::CountPages() const {
+  std::array<PageCounts, kLaneCount> lanes{};
+  const Status status = arena_->CountPages(&lanes, nullptr, nullptr);
+  if (status == Status::kUnsupported) return py::none();
+  if (status != Status::kOk) ThrowStatus(status);
+  return py::make_tuple(AsTuple(lanes[0]), AsTuple(lanes[1]));
+}
+
+py::dict ArenaHandle::Stats() const {
+  using namespace pybind11::literals;  // NOLINT(google-build-using-namespace): for ""_a alone
+  const ArenaStats stats = arena_->stats();
+  return py::dict("objects"_a = AsDict(stats.lanes[0]), "payload"_a = AsDict(stats.lanes[1]),
+                  "mapped_bytes"_a = stats.mapped_bytes, "overflow_blocks"_a = stats.overflow_blocks,
+                  "overflow_bytes"_a = stats.overflow_bytes, "frees_after_seal"_a = stats.frees_after_seal,
+                  "live_blocks"_a = stats.live_blocks, "limit_reached"_a = stats.limit_reached,
+                  "forked_while_building"_a = stats.forked_while_building);
+}
+
+py::object ArenaHandle::Audit() const {
+  const char* const broken = arena_->Audit();
+  return broken == nullptr ? py::object(py::none()) : py::object(py::str(broken));
+}
+
+void BindArena(py::module_& module) {
+  py::class_<ArenaHandle>(module, "Arena", "One arena of memory; see frozen_arena.Arena for what users see.")
+      .def(py::init<std::size_t, bool>(), py::arg("limit"), py::arg("huge_pages"))
+      .def_property_readonly("state", &ArenaHandle::State)
+      .def("contains", &ArenaHandle::Contains, py::arg("object"))
+      .def("freeze", &ArenaHandle::Freeze, py::arg("keep_mortal"), py::arg("also_freeze"),
+           py::arg("instance_dicts"), py::arg("finalisable"))
+      .def("seal", &ArenaHandle::Seal)
+      .def("abandon", &ArenaHandle::Abandon)
+      .def("count_os_pages", &ArenaHandle::CountPages)
+      .def("stats", &ArenaHandle::Stats)
+      .def("audit", &ArenaHandle::Audit);
+}
+
+}  // namespace frozen_arena

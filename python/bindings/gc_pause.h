@@ -1,0 +1,26 @@
+// GcPause: automatic collection rests while a block is open, and runs once each time an arena has doubled.
+//
+// A loader makes nothing but survivors, and each automatic collection goes over them again. Cyclic garbage must
+// not grow without bound all the same: when an arena says that it has doubled, collection is enabled, the next
+// allocation of a container starts one, and its end (seen by a callback in gc.callbacks) disables it again.
+// Everything here needs the GIL of the main interpreter.
+#ifndef FROZEN_ARENA_PYTHON_BINDINGS_GC_PAUSE_H_
+#define FROZEN_ARENA_PYTHON_BINDINGS_GC_PAUSE_H_
+
+#include <pybind11/pybind11.h>
+
+namespace frozen_arena {
+
+class GcPause {
+ public:
+  // A block begins. The first open block disables collection. Raises what importing gc raises.
+  static void Begin();
+  // A block ends. The last one sets collection to what it was before the first.
+  static void End();
+  // Given to Arena as on_doubled: allocates nothing.
+  static void LetOneRun() noexcept;
+};
+
+}  // namespace frozen_arena
+
+#endif  // FROZEN_ARENA_PYTHON_BINDINGS_GC_PAUSE_H_

@@ -1,0 +1,109 @@
+// _core: what frozen_arena's Python code calls. Private; frozen_arena/_core.pyi is its contract.
+#include <pybind11/pybind11.h>
+
+#include <string>
+
+#include "allocator/install.h"
+#include "allocator/python_compat.h"
+#include "allocator/scope.h"
+#include "arena/os_memory.h"
+#include "python/bindings/arena.h"
+#include "python/bindings/errors.h"
+#include "python/bindings/gc_pause.h"
+#include "python/freeze/finish.h"
+#include "python/freeze/immortalize.h"
+#include "python/layout/fields.h"
+
+namespace py = pybind11;
+
+namespace frozen_arena {
+namespace {
+
+py::module_ Tracemalloc() { return py::module_::import("_tracemalloc"); }
+
+constexpr TracemallocControl kTracemalloc = {
+    [] { return Tracemalloc().attr("is_tracing")().cast<bool>(); },
+    [] { return Tracemalloc().attr("get_traceback_limit")().cast<int>(); },
+    [] { Tracemalloc().attr("stop")(); },
+    [](int limit) { Tracemalloc().attr("start")(limit); },
+};
+
+// Returns whether tracemalloc had to be started anew.
+bool BeginBlockFromPython() {
+  bool restarted = false;
+  EnsureInstalled(kTracemalloc, &restarted);
+  GcPause::Begin();
+  BeginBlock();
+  return restarted;
+}
+
+bool EndBlockFromPython() {
+  const bool whole = EndBlock();
+  GcPause::End();
+  return whole;
+}
+
+Arena* ArenaOf(const py::object& handle) {
+  return handle.is_none() ? nullptr : &handle.cast<ArenaHandle&>().arena();
+}
+
+py::dict Hooks() {
+  using namespace pybind11::literals;  // NOLINT(google-build-using-namespace): for ""_a alone
+  const HookState hooks = DescribeHooks();
+  return py::dict("installed"_a = hooks.installed, "raw_in_chain"_a = hooks.raw_in_chain,
+                  "blocks_in_chain"_a = hooks.blocks_in_chain, "permanent"_a = hooks.permanent,
+                  "base"_a = hooks.base, "tracing_restarted"_a = hooks.tracing_restarted);
+}
+
+// A memfd can be made and sealed; huge pages can be had by MADV_COLLAPSE; /proc/self/pagemap can be read.
+py::dict Probe() {
+  using namespace pybind11::literals;  // NOLINT(google-build-using-namespace): for ""_a alone
+  const int file = os::CreateMemfd();
+  const bool memfd = file >= 0;
+  bool collapse = false;
+  const std::uintptr_t room = os::Reserve(kGranuleSize, kGranuleSize);
+  if (memfd && room != 0 && os::Truncate(file, kGranuleSize)) {
+    os::Unmap(room, kGranuleSize);
+    if (os::MapShared(room, kGranuleSize, file, 0) == os::MapResult::kMapped) {
+      *reinterpret_cast<volatile char*>(room) = 0;  // NOLINT(performance-no-int-to-ptr)
+      collapse = os::Collapse(room);
+    }
+  }
+  if (room != 0) os::Unmap(room, kGranuleSize);
+  const bool seal = memfd && os::SealFile(file);
+  os::Close(file);
+  std::uint64_t entry = 0;
+  const bool pagemap = os::ReadPagemap(reinterpret_cast<std::uintptr_t>(&entry), &entry, 1);
+  return py::dict("memfd"_a = memfd, "seal"_a = seal, "collapse"_a = collapse, "pagemap"_a = pagemap,
+                  "os_page_bytes"_a = os::PageSize(), "free_threaded"_a = kFreeThreaded);
+}
+
+}  // namespace
+}  // namespace frozen_arena
+
+PYBIND11_MODULE(_core, module) {
+  using namespace frozen_arena;  // NOLINT(google-build-using-namespace): the module is this namespace
+  module.doc() = "Memory, hooks and freezing behind frozen_arena. Private.";
+  BindArena(module);
+  module.def("begin_block", &BeginBlockFromPython);
+  module.def("end_block", &EndBlockFromPython);
+  module.def("route_thread", [](const py::object& arena) { RouteThread(ArenaOf(arena)); }, py::arg("arena"));
+  module.def("route_all_threads", [](const py::object& arena) { RouteAllThreads(ArenaOf(arena)); },
+             py::arg("arena"));
+  module.def("hooks", &Hooks);
+  module.def("uninstall", [](bool arenas_alive) {
+    const Status status = Uninstall(arenas_alive);
+    if (status != Status::kOk) ThrowStatus(status);
+  }, py::arg("arenas_alive"));
+  module.def("probe", &Probe);
+  module.def("probe_os_page_bytes", &os::PageSize);
+  module.def("finish_all", [](const py::list& pending) { FinishAll(pending.ptr()); }, py::arg("pending"));
+  module.def("layout_of", [](py::handle type) {
+    PyObject* const table = LayoutTable(type.ptr());
+    if (table == nullptr) throw py::error_already_set();
+    return py::reinterpret_steal<py::list>(table);
+  }, py::arg("type"));
+  // For tests on debug builds, which assert that an immortal str is interned.
+  module.def("mark_strings_interned", [](bool mark) { SetMarkStringsInterned(mark); }, py::arg("mark"));
+  module.def("shared_metadata_bytes", [] { return Arena::SharedMetadata().value; });
+}

@@ -1,0 +1,78 @@
+// A bit for each 16 bytes of a span of addresses: a set of objects that is cheap to ask millions of times.
+//
+// Two levels, because the span of a lane may hold wide holes: chunks of 16 MiB of addresses (128 KiB of bits, which stays
+// in the second-level cache of the processor while a walk goes through it) that exist once something in them has been set.
+#ifndef FROZEN_ARENA_PYTHON_FREEZE_ADDRESS_BITMAP_H_
+#define FROZEN_ARENA_PYTHON_FREEZE_ADDRESS_BITMAP_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace frozen_arena {
+
+class AddressBitmap {
+ public:
+  // Covers [begin, end). May throw std::bad_alloc.
+  AddressBitmap(std::uintptr_t begin, std::uintptr_t end)
+      : begin_(begin & ~(kChunkSpan - 1)), size_(end > begin ? end - begin_ : 0) {
+    chunks_.resize((size_ + kChunkSpan - 1) / kChunkSpan);
+  }
+
+  bool Covers(const void* address) const noexcept { return OffsetOf(address) < size_; }
+
+  // Addresses outside are not set and never found. Set may throw std::bad_alloc.
+  void Set(const void* address) {
+    const std::uintptr_t offset = OffsetOf(address);
+    if (offset >= size_) return;
+    std::unique_ptr<std::uint64_t[]>& chunk = chunks_[offset / kChunkSpan];
+    if (chunk == nullptr) chunk = std::make_unique<std::uint64_t[]>(kChunkWords);
+    std::uint64_t& word = chunk[WordOf(offset)];
+    if ((word & BitOf(offset)) == 0) ++count_;
+    word |= BitOf(offset);
+  }
+
+  void Clear(const void* address) noexcept {
+    const std::uintptr_t offset = OffsetOf(address);
+    if (offset >= size_) return;
+    std::uint64_t* const chunk = chunks_[offset / kChunkSpan].get();
+    if (chunk == nullptr) return;
+    std::uint64_t& word = chunk[WordOf(offset)];
+    if ((word & BitOf(offset)) == 0) return;
+    word &= ~BitOf(offset);
+    --count_;
+  }
+
+  bool Test(const void* address) const noexcept {
+    const std::uintptr_t offset = OffsetOf(address);
+    if (offset >= size_) return false;
+    const std::uint64_t* const chunk = chunks_[offset / kChunkSpan].get();
+    return chunk != nullptr && (chunk[WordOf(offset)] & BitOf(offset)) != 0;
+  }
+
+  std::size_t count() const noexcept { return count_; }
+
+ private:
+  static constexpr std::uintptr_t kChunkSpan = std::uintptr_t{1} << 24;
+  static constexpr std::size_t kChunkWords = kChunkSpan / 16 / 64;
+
+  std::uintptr_t OffsetOf(const void* address) const noexcept {
+    return reinterpret_cast<std::uintptr_t>(address) - begin_;  // wraps far beyond size_ below begin_
+  }
+  static std::size_t WordOf(std::uintptr_t offset) noexcept {
+    return offset % kChunkSpan / 16 / 64;
+  }
+  static std::uint64_t BitOf(std::uintptr_t offset) noexcept {
+    return std::uint64_t{1} << (offset / 16 % 64);
+  }
+
+  std::uintptr_t begin_;
+  std::uintptr_t size_;
+  std::size_t count_ = 0;
+  std::vector<std::unique_ptr<std::uint64_t[]>> chunks_;
+};
+
+}  // namespace frozen_arena
+
+#endif  // FROZEN_ARENA_PYTHON_FREEZE_ADDRESS_BITMAP_H_

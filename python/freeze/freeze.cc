@@ -1,0 +1,212 @@
+#include "python/freeze/freeze.h"
+
+#include <algorithm>
+#include <new>
+#include <optional>
+
+#include "allocator/scope.h"
+#include "arena/check.h"
+#include "python/freeze/finish.h"
+#include "python/freeze/half_built.h"
+#include "python/freeze/immortalize.h"
+#include "python/freeze/object_list.h"
+#include "python/freeze/policy.h"
+#include "python/freeze/readable_memory.h"
+#include "python/freeze/untrack.h"
+#include "python/freeze/warm.h"
+#include "python/layout/internals.h"
+
+namespace frozen_arena {
+namespace {
+
+// A collection in the middle of a freeze would walk lists that are being taken apart.
+class CollectorPause {
+ public:
+  CollectorPause() : was_enabled_(PyGC_Disable() != 0) {}
+  ~CollectorPause() {
+    if (was_enabled_) PyGC_Enable();
+  }
+  CollectorPause(const CollectorPause&) = delete;
+  CollectorPause& operator=(const CollectorPause&) = delete;
+
+ private:
+  bool was_enabled_;
+};
+
+class Freeze {
+ public:
+  Freeze(Arena* arena, const FreezeOptions& options, FreezeLedger* ledger)
+      : arena_(arena),
+        options_(options),
+        ledger_(ledger),
+        policy_(options),
+        half_built_(arena->SpanOf(LaneKind::kObjects), &policy_, &memory_) {}
+
+  // Everything that can fail, and all code of others. False with an exception set, and nothing changed. May throw
+  // std::bad_alloc, likewise.
+  bool Prepare(PyObject* finalisable);
+  // The writes, which cannot be undone.
+  void Apply() noexcept;
+  void WriteLedger() noexcept;
+
+ private:
+  bool ListFinalisable(PyObject* finalisable);
+  void ApplyTo(PyObject* object, TypeInfo* info) noexcept;
+  void ApplyToMortal(PyObject* object, const TypeInfo& info) noexcept;
+  void WarmUp(PyObject* object, const TypeInfo& info) noexcept;
+  void ApplyToDict(PyObject* dict) noexcept;
+  void WriteTypes();
+
+  Arena* arena_;
+  FreezeOptions options_;
+  FreezeLedger* ledger_;
+  Policy policy_;
+  ReadableMemory memory_;
+  HalfBuilt half_built_;
+  ObjectList objects_;
+  std::optional<Warmer> warmer_;
+  bool mark_interned_ = MarksStringsInterned();
+};
+
+bool Freeze::Prepare(PyObject* finalisable) {
+  if (SubtypeDealloc() == nullptr) return false;
+  // It holds names of attributes that nothing else holds, and lets go of them when it likes.
+  PyType_ClearCache();
+  if (policy_.HasCallables() && !AskAboutTypes(*arena_, &policy_, &memory_)) return false;
+  CollectObjects(*arena_, &policy_, &memory_, HasOtherThreads(), &half_built_, &objects_);
+  half_built_.SearchObjects(objects_.tagged);
+  PyObject* const found = PyList_New(0);
+  if (found == nullptr) return false;
+  // Between the two searches: by now every reference from the arena is known, and none from outside.
+  bool ready = finalisable == nullptr || ListFinalisable(found);
+  ready = ready && half_built_.SearchElsewhere();
+  if (ready && finalisable != nullptr) {
+    const Py_ssize_t end = PyList_GET_SIZE(finalisable);
+    ready = PyList_SetSlice(finalisable, end, end, found) == 0;
+  }
+  Py_DECREF(found);
+  warmer_.emplace(arena_, &policy_, &half_built_, ledger_);
+  if (policy_.InfoFor(&PyDict_Type)->reason != Reason::kNone) options_.instance_dicts = false;
+  return ready;
+}
+
+bool Freeze::ListFinalisable(PyObject* finalisable) {
+  for (PyObject* const object : objects_.finalisable) {
+    const bool held_by_arena = !half_built_.HasUnreferenced(object);
+    if (!AddFinalisable(finalisable, object, held_by_arena)) return false;
+  }
+  return true;
+}
+
+void Freeze::Apply() noexcept {
+  constexpr std::size_t kAhead = 8;  // of 64 bytes and more each: one line of the cache in time
+  const std::vector<std::uintptr_t>& tagged = objects_.tagged;
+  TypeInfo* info = nullptr;
+  for (std::size_t i = 0; i < tagged.size(); ++i) {
+    if (i + kAhead < tagged.size()) __builtin_prefetch(ObjectIn(tagged[i + kAhead]), 1);
+    PyObject* const object = ObjectIn(tagged[i]);
+    if (info == nullptr || info->type != Py_TYPE(object)) {
+      info = policy_.types().Find(Py_TYPE(object));
+    }
+    if ((tagged[i] & kMortalTag) == 0) {
+      ApplyTo(object, info);
+    } else {
+      ApplyToMortal(object, *info);
+    }
+  }
+}
+
+void Freeze::ApplyTo(PyObject* object, TypeInfo* info) noexcept {
+  if (info->may_be_half_built && half_built_.Contains(object)) {
+    info->CountMortal(Reason::kUnderConstruction);
+    return;
+  }
+  if (info->warm != Warm::kNothing || options_.instance_dicts) WarmUp(object, *info);
+  if constexpr (kHasImmortal) Immortalize(object, mark_interned_);
+  if (Untrack(object, *info)) ++ledger_->untracked;
+  ++ledger_->frozen;
+}
+
+// A weak reference whose callback is awaited must stay tracked: the collector moves it between lists when it has found its
+// target dead. It does so from a list of its own too, and until then no collection writes to it.
+void Freeze::ApplyToMortal(PyObject* object, const TypeInfo& info) noexcept {
+  if (info.per_object != PerObject::kWeakref || info.reason != Reason::kNone) return;
+  if (IsTracked(object) && !IsParked(object)) Park(object);
+}
+
+// What there is no memory for stays cold: it costs a reader a page, not the freeze.
+void Freeze::WarmUp(PyObject* object, const TypeInfo& info) noexcept {
+  try {
+    warmer_->WarmObject(object, info);
+    if (!options_.instance_dicts || !info.has_instance_dict || HasInstanceDict(object)) return;
+    PyObject* const dict = warmer_->MakeInstanceDict(object);
+    if (dict != nullptr) ApplyToDict(dict);
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+}
+
+// It was made after the objects were listed.
+void Freeze::ApplyToDict(PyObject* dict) noexcept {
+  if constexpr (kHasImmortal) Immortalize(dict, mark_interned_);
+  if (IsTracked(dict)) PyObject_GC_UnTrack(dict);
+  ++ledger_->materialised_dicts;
+}
+
+void Freeze::WriteLedger() noexcept {
+  ledger_->blocks = objects_.blocks;
+  ledger_->unknown_blocks = objects_.unknown_blocks;
+  for (const TypeInfo& info : policy_.types().infos()) {
+    ledger_->objects += info.objects;
+    for (const std::size_t count : info.mortal) ledger_->mortal += count;
+  }
+  try {
+    WriteTypes();
+  } catch (const std::bad_alloc&) {
+    return;  // the sums are there, and the freeze has happened
+  }
+  FZA_DCHECK(ledger_->objects == ledger_->frozen + ledger_->mortal);
+  FZA_DCHECK(ledger_->blocks == ledger_->objects + ledger_->unknown_blocks);
+}
+
+void Freeze::WriteTypes() {
+  for (const TypeInfo& info : policy_.types().infos()) {
+    if (info.objects == 0) continue;
+    const std::string name = FullName(info.type);
+    std::size_t frozen = info.objects;
+    for (std::size_t reason = 0; reason < kReasonCount; ++reason) {
+      const std::size_t count = info.mortal[reason];
+      if (count == 0) continue;
+      frozen -= count;
+      ledger_->mortal_types.push_back({name, Describe(static_cast<Reason>(reason)), count});
+    }
+    if (frozen != 0) ledger_->frozen_types.push_back({name, "", frozen});
+  }
+  const auto more = [](const TypeCount& a, const TypeCount& b) {
+    return a.count != b.count ? a.count > b.count : a.type < b.type;
+  };
+  std::sort(ledger_->frozen_types.begin(), ledger_->frozen_types.end(), more);
+  std::sort(ledger_->mortal_types.begin(), ledger_->mortal_types.end(), more);
+}
+
+}  // namespace
+
+bool FreezeObjects(Arena& arena, const FreezeOptions& options, PyObject* finalisable,
+                   FreezeLedger* ledger) {
+  const CollectorPause pause;
+  *ledger = {};
+  try {
+    // Whatever is made on the way belongs to the ordinary heap; warming routes what it caches.
+    const RoutingScope unrouted(nullptr);
+    Freeze freeze(&arena, options, ledger);
+    if (!freeze.Prepare(finalisable)) return false;
+    freeze.Apply();
+    freeze.WriteLedger();
+    return true;
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+    return false;
+  }
+}
+
+}  // namespace frozen_arena

@@ -1,0 +1,51 @@
+// HalfBuilt: objects that C code may still be filling in. They exist already, but nothing that Python code can reach
+// refers to them: `tuple(start_worker(i) for i in ...)` is left in the middle of building the tuple.
+//
+// Candidates are str, bytes, tuple, frozenset (and frozendict) with a count of one; with other threads in the process, with
+// any count. What some container, object or local variable refers to is complete. The rest is neither warmed nor
+// frozen. The pass only ever excludes, so a reference it does not know of costs a shared page and nothing else.
+#ifndef FROZEN_ARENA_PYTHON_FREEZE_HALF_BUILT_H_
+#define FROZEN_ARENA_PYTHON_FREEZE_HALF_BUILT_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "arena/arena.h"
+#include "python/freeze/address_bitmap.h"
+#include "python/freeze/policy.h"
+#include "python/freeze/readable_memory.h"
+
+namespace frozen_arena {
+
+class HalfBuilt {
+ public:
+  // `span` covers every candidate. May throw std::bad_alloc.
+  HalfBuilt(Arena::AddressSpan span, Policy* policy, ReadableMemory* memory)
+      : unreferenced_(span.begin, span.end), broken_(span.begin, span.end), policy_(policy), memory_(memory) {}
+
+  // Until a reference is found, `object` counts as half built. May throw std::bad_alloc.
+  void AddCandidate(PyObject* object) { unreferenced_.Set(object); }
+
+  // Looks for references in the objects of the arena. May throw std::bad_alloc.
+  void SearchObjects(const std::vector<std::uintptr_t>& tagged_objects);
+
+  // Looks for references in local variables of running frames and in what lives outside the arena. False with an exception
+  // set. May throw std::bad_alloc.
+  bool SearchElsewhere();
+
+  // Whether no reference to `object` has been found, or it is a tuple with an empty place.
+  bool Contains(const PyObject* object) const noexcept {
+    return unreferenced_.Test(object) || (broken_.count() != 0 && broken_.Test(object));
+  }
+  bool HasUnreferenced(const PyObject* object) const noexcept { return unreferenced_.Test(object); }
+
+ private:
+  AddressBitmap unreferenced_;
+  AddressBitmap broken_;
+  Policy* policy_;
+  ReadableMemory* memory_;
+};
+
+}  // namespace frozen_arena
+
+#endif  // FROZEN_ARENA_PYTHON_FREEZE_HALF_BUILT_H_

@@ -1,0 +1,186 @@
+#include "python/freeze/warm.h"
+
+#include <cstring>
+
+#include "allocator/scope.h"
+#include "python/layout/words.h"
+
+namespace frozen_arena {
+namespace {
+
+Py_hash_t CachedHash(PyObject* object, const TypeInfo& info) noexcept {
+  return static_cast<Py_hash_t>(WordAt(object, info.hash_offset));
+}
+
+// utcoffset() of these is C code that calls nobody.
+bool IsKnownTimezone(PyObject* timezone) noexcept {
+  if (timezone == nullptr || timezone == Py_None) return true;
+  const char* const name = Py_TYPE(timezone)->tp_name;
+  if (HasFlag(Py_TYPE(timezone), Py_TPFLAGS_HEAPTYPE) && std::strchr(name, '.') == nullptr) {
+    return false;
+  }
+  return std::strcmp(name, "datetime.timezone") == 0 ||
+         (std::strcmp(name, "zoneinfo.ZoneInfo") == 0 &&
+          BestCBase(Py_TYPE(timezone)) == Py_TYPE(timezone));
+}
+
+// A folded one is hashed through a copy, which a subclass could see.
+bool IsHashableDateTime(PyObject* object) noexcept {
+  return IsKnownTimezone(TimezoneOfDateTime(object)) && !IsFoldedDateTime(object);
+}
+bool IsHashableTime(PyObject* object) noexcept {
+  return IsKnownTimezone(TimezoneOfTime(object)) && !IsFoldedTime(object);
+}
+
+// Only views of bytes are frozen, so the hash of the base is known to be one; the rest is what memoryview insists on.
+bool IsHashableView(PyObject* object) noexcept {
+  const Py_buffer& view = reinterpret_cast<PyMemoryViewObject*>(object)->view;
+  return view.readonly != 0 && view.obj != nullptr && PyBytes_CheckExact(view.obj) &&
+         (view.format == nullptr || std::strcmp(view.format, "B") == 0);
+}
+
+// UTF-8 has no form for a lone surrogate; asking for it would raise.
+template <typename Unit>
+bool HasSurrogates(const Unit* text, Py_ssize_t length) noexcept {
+  bool found = false;
+  for (Py_ssize_t i = 0; i < length; ++i) found |= (text[i] & Unit{0xF800}) == Unit{0xD800};
+  return found;
+}
+
+bool HasUtf8(PyObject* str) noexcept {
+  const Py_ssize_t length = PyUnicode_GET_LENGTH(str);
+  switch (static_cast<int>(PyUnicode_KIND(str))) {
+    case PyUnicode_1BYTE_KIND:
+      return true;
+    case PyUnicode_2BYTE_KIND:
+      return !HasSurrogates(PyUnicode_2BYTE_DATA(str), length);
+    case PyUnicode_4BYTE_KIND: {
+      const Py_UCS4* const text = PyUnicode_4BYTE_DATA(str);
+      for (Py_ssize_t i = 0; i < length; ++i) {
+        if ((text[i] & ~Py_UCS4{0x7FF}) == 0xD800) return false;
+      }
+      return true;
+    }
+    default:
+      return false;  // 3.11: not ready
+  }
+}
+
+}  // namespace
+
+void Warmer::WarmObject(PyObject* object, const TypeInfo& info) {
+  switch (info.warm) {
+    case Warm::kNothing:
+      return;
+    case Warm::kStr:
+      WarmHash(object, info);
+      if (!HasUtf8Form(object)) WarmUtf8(object);
+      return;
+    case Warm::kHash:
+      WarmHash(object, info);
+      return;
+    case Warm::kDateTime:
+      if (IsHashableDateTime(object)) WarmHash(object, info);
+      return;
+    case Warm::kTime:
+      if (IsHashableTime(object)) WarmHash(object, info);
+      return;
+    case Warm::kMemoryView:
+      if (IsHashableView(object)) WarmHash(object, info);
+      return;
+    case Warm::kTuple:
+      WarmTuple(object, info);
+      return;
+  }
+}
+
+void Warmer::WarmHash(PyObject* object, const TypeInfo& info) {
+  if (CachedHash(object, info) != -1) return;
+  if (info.hash(object) == -1) {
+    PyErr_Clear();  // a signalling NaN has none
+    return;
+  }
+  ++ledger_->warmed_hashes;
+}
+
+void Warmer::WarmUtf8(PyObject* str) {
+  if (!HasUtf8(str)) return;
+  const RoutingScope scope(arena_);
+  if (PyUnicode_AsUTF8AndSize(str, nullptr) == nullptr) {
+    PyErr_Clear();
+    return;
+  }
+  ++ledger_->warmed_utf8;
+}
+
+PyObject* Warmer::MakeInstanceDict(PyObject* object) {
+  const RoutingScope scope(arena_);
+  PyObject* const dict = PyObject_GenericGetDict(object, nullptr);
+  if (dict == nullptr) {
+    PyErr_Clear();
+    return nullptr;
+  }
+  // The object holds on to it.
+  Py_DECREF(dict);
+  return dict;
+}
+
+// Puts `tuple` on the stack; false when its hash cannot be computed. While it is there it counts as unsafe, so that a tuple
+// that contains itself ends the walk.
+bool Warmer::Enter(PyObject* tuple) {
+  // Tuples outside the arena are not remembered; few, and seldom deep.
+  constexpr std::size_t kMaxDepthOutside = 64;
+  if (half_built_->Contains(tuple) || unsafe_.Test(tuple)) return false;
+  if (!unsafe_.Covers(tuple) && stack_.size() >= kMaxDepthOutside) return false;
+  unsafe_.Set(tuple);
+  stack_.push_back({tuple, 0});
+  return true;
+}
+
+// Every item of the topmost tuple has a hash: computes its own, which calls no deeper.
+bool Warmer::FinishTop(const TypeInfo& info) {
+  PyObject* const tuple = stack_.back().tuple;
+  if (info.hash(tuple) == -1) {
+    PyErr_Clear();
+    return Refuse();
+  }
+  ++ledger_->warmed_hashes;
+  unsafe_.Clear(tuple);
+  stack_.pop_back();
+  return true;
+}
+
+// What is on the stack contains what has no hash, and stays marked.
+bool Warmer::Refuse() {
+  stack_.clear();
+  return false;
+}
+
+void Warmer::WarmTuple(PyObject* tuple, const TypeInfo& info) {
+  if (!kTupleHasHash || CachedHash(tuple, info) != -1 || !Enter(tuple)) return;
+  while (!stack_.empty()) {
+    TupleFrame& top = stack_.back();
+    if (top.next == Py_SIZE(top.tuple)) {
+      if (!FinishTop(info)) return;
+      continue;
+    }
+    PyObject* const item = ItemsOfTuple(top.tuple)[top.next++];
+    if (item == nullptr || half_built_->Contains(item)) {
+      Refuse();
+      return;
+    }
+    const TypeInfo& item_info = *policy_->InfoFor(Py_TYPE(item));
+    bool safe = item_info.hash_safety == HashSafety::kSafe;
+    if (item_info.hash_safety == HashSafety::kDateTime) safe = IsHashableDateTime(item);
+    if (item_info.hash_safety == HashSafety::kTime) safe = IsHashableTime(item);
+    if (item_info.hash_safety == HashSafety::kTuple) {
+      safe = CachedHash(item, item_info) != -1 || Enter(item);
+    }
+    if (!safe) {
+      Refuse();
+      return;
+    }
+  }
+}
+
+}  // namespace frozen_arena

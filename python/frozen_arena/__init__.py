@@ -1,0 +1,38 @@
+"""frozen arena: ordinary Python data, built once, shared by every process forked later.
+
+    >>> from frozen_arena import frozen_arena
+    >>> with frozen_arena("catalog") as arena:
+    ...     catalog = {"answer": [42]}
+    >>> arena.state
+    'sealed'
+
+Importing costs nothing but the import: hooks go in when the first block is entered.
+"""
+
+from __future__ import annotations
+
+from frozen_arena.arena import Arena, arenas, sharing
+from frozen_arena.block import frozen_arena
+from frozen_arena.errors import ArenaStateError, FrozenArenaError, FrozenArenaWarning, Unsupported
+from frozen_arena.report import FreezeReport, LaneSharing, Sharing, TypeCount
+from frozen_arena.status import Check, Status, status
+
+__all__ = [
+    "Arena",
+    "ArenaStateError",
+    "Check",
+    "FreezeReport",
+    "FrozenArenaError",
+    "FrozenArenaWarning",
+    "LaneSharing",
+    "Sharing",
+    "Status",
+    "TypeCount",
+    "Unsupported",
+    "arenas",
+    "frozen_arena",
+    "sharing",
+    "status",
+]
+
+__version__ = "0.1.0"

@@ -1,0 +1,53 @@
+"""Whether this interpreter can have arenas, and why not."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from types import ModuleType
+
+__all__ = ["core", "reason_unsupported"]
+
+
+def _reason_from_interpreter() -> str | None:
+    if sys.implementation.name != "cpython":
+        return f"arenas need CPython, and this is {sys.implementation.name}"
+    if sys.version_info < (3, 11):
+        return "arenas need CPython 3.11 or newer"
+    if not sys.platform.startswith("linux"):
+        return f"arenas need Linux, and this is {sys.platform}"
+    if sys.maxsize < 2**32:
+        return "arenas need a 64-bit interpreter"
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return (
+            "arenas need an interpreter with a GIL: the free-threaded build finds its objects by "
+            "walking heaps of its own; use the ordinary build of the same version"
+        )
+    return None
+
+
+def _load() -> tuple[ModuleType | None, str | None]:
+    reason = _reason_from_interpreter()
+    if reason is not None:
+        return None, reason
+    try:
+        from frozen_arena import _core
+    except ImportError as error:
+        return None, (
+            f"the compiled module could not be loaded ({error}); in a subinterpreter that is so by "
+            "design, elsewhere install the package again for this interpreter"
+        )
+    return _core, None
+
+
+_core_module, _reason = _load()
+
+
+def core() -> ModuleType | None:
+    """The compiled module, or None where arenas do not work."""
+    return _core_module
+
+
+def reason_unsupported() -> str | None:
+    """Why arenas do not work here, as a sentence, or None where they do."""
+    return _reason

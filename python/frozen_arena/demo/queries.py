@@ -1,0 +1,159 @@
+"""Queries of the code search: how they are drawn from an index, and how an index answers them.
+
+An answer counts the hits in every file and shows the first page of them. That makes it possible to
+check any answer on a sample of the files (`plain_scan`), however many hits there are.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from frozen_arena.demo.index import TRIGRAM, Index, Posting
+
+QUERY_KINDS: Final = ("identifier", "prefix", "substring", "definition")
+PAGE: Final = 20
+"""Hits on the first page of an answer."""
+
+_LONGEST_SUBSTRING: Final = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question: a kind of `QUERY_KINDS` and what is looked for."""
+
+    kind: str
+    term: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One place in the sources where the term of a query was found."""
+
+    file: int
+    line: int
+    column: int
+    label: str
+    """What stands there: the identifier, the kind of the token, or the signature."""
+    text: str
+    """The line, or the first line of the docstring of a definition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a worker sends back."""
+
+    counts: tuple[tuple[int, int], ...]
+    """File number and hits in that file, by file number."""
+    page: tuple[Hit, ...]
+    """The first `PAGE` hits by file, line and column."""
+
+
+def draw_queries(index: Index, sample: Sequence[int], count: int, seed: int) -> list[Query]:
+    """Draws `count` queries of all kinds; the same ones for the same index and seed.
+
+    Args:
+        index: The index that will answer; it must hold at least one file.
+        sample: Numbers of the files on which the answers will be checked. About half of the
+            queries ask for something from these files, so that the check has hits to see.
+        count: How many.
+        seed: Of the random choice.
+    """
+    rng = random.Random(seed)
+    everywhere = range(len(index.files))
+    queries = []
+    for _ in range(count):
+        kind = rng.choice(QUERY_KINDS)
+        files = sample if rng.random() < 0.5 else everywhere
+        term = _draw_term(index, kind, files, rng)
+        queries.append(Query(kind, term))
+    return queries
+
+
+def answer_query(index: Index, query: Query) -> Answer:
+    """Answers a query from the index alone.
+
+    Raises:
+        ValueError: The kind is not one of `QUERY_KINDS`.
+    """
+    match query.kind:
+        case "identifier":
+            return _answer_names(index, [query.term] if query.term in index.postings else [])
+        case "prefix":
+            return _answer_names(index, index.names_with_prefix(query.term))
+        case "substring":
+            return _answer_substring(index, query.term)
+        case "definition":
+            return _answer_definition(index, query.term)
+    raise ValueError(f"no such kind of query: {query.kind!r}")
+
+
+def _draw_term(index: Index, kind: str, files: Sequence[int], rng: random.Random) -> str:
+    """A term that a file of `files` holds; where none does, one that nothing holds."""
+    for _ in range(100):
+        file = index.files[rng.choice(files)]
+        if kind == "substring":
+            line = rng.choice(file.lines)
+            at = rng.randrange(max(1, len(line)))
+            term = line[at : at + rng.randint(TRIGRAM, _LONGEST_SUBSTRING)]
+            if len(term.strip()) >= TRIGRAM:
+                return term
+        elif file.tokens["name"]:
+            name = rng.choice(file.tokens["name"]).text
+            if kind == "definition":
+                if name in index.definitions:
+                    return name
+            elif kind == "prefix":
+                return name[: max(TRIGRAM, len(name) // 2)]
+            else:
+                return name
+    return "nothing_is_called_like_this"
+
+
+def _answer_names(index: Index, names: Sequence[str]) -> Answer:
+    lists = [index.postings[name] for name in names]
+    counts = Counter(file for postings in lists for file, _, _ in postings)
+    in_order = heapq.merge(
+        *(_labelled(name, postings) for name, postings in zip(names, lists, strict=True))
+    )
+    page = tuple(
+        Hit(file, line, column, name, index.files[file].lines[line - 1])
+        for (file, line, column), name in itertools.islice(in_order, PAGE)
+    )
+    return Answer(tuple(sorted(counts.items())), page)
+
+
+def _labelled(name: str, postings: Sequence[Posting]) -> Iterator[tuple[Posting, str]]:
+    for posting in postings:
+        yield posting, name
+
+
+def _answer_substring(index: Index, term: str) -> Answer:
+    counts: Counter[int] = Counter()
+    page: list[Hit] = []
+    for number, line_number in index.lines_that_may_hold(term):
+        file = index.files[number]
+        line = file.lines[line_number - 1]
+        column = line.find(term)
+        while column >= 0:
+            counts[number] += 1
+            if len(page) < PAGE:
+                kind = file.kind_at(line_number, column)
+                page.append(Hit(number, line_number, column, kind, line))
+            column = line.find(term, column + len(term))
+    return Answer(tuple(sorted(counts.items())), tuple(page))
+
+
+def _answer_definition(index: Index, name: str) -> Answer:
+    definitions = index.definitions.get(name, [])
+    counts = Counter(one.file for one in definitions)
+    page = tuple(
+        Hit(one.file, one.line, one.column, one.signature, (one.docstring or "").partition("\n")[0])
+        for one in definitions[:PAGE]
+    )
+    return Answer(tuple(sorted(counts.items())), page)

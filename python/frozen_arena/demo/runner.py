@@ -1,0 +1,350 @@
+"""The demo as a whole: three ways one after another, each in processes of its own, side by side.
+
+Called by the command line only. What a way does is in `scenario`; here it is started, watched and
+compared with the others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import mmap
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from frozen_arena.demo.scenario import WAYS, WayResult
+from frozen_arena.demo.sources import BYTE_BUDGET, Selection
+
+DEFAULT_WORKERS: Final = 4
+DEFAULT_QUERIES: Final = 4_000
+SEED: Final = 1
+
+_WAY_SECONDS: Final = 600.0  # a way that has not ended by then never will
+_NOTE_LINES: Final = 20
+_INDEX_BYTES_PER_SOURCE_BYTE: Final = 24  # as measured on CPython 3.12
+_STEPS: Final = {"build": "builds the index", "queries": "answers", "check": "checks the answers"}
+_HEADINGS: Final = {"stock": "stock", "gc.freeze": "gc.freeze()", "frozen": "frozen arena"}
+
+_OnProgress = Callable[[str, str, int, int], None]
+"""Way, step, what is done, what there is to do."""
+
+
+class DemoError(RuntimeError):
+    """A way did not come to its end; the message is what it said last."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoResult:
+    """What the three ways cost, and what that comes to."""
+
+    python: str
+    workers: int
+    source: str
+    found_files: int
+    found_bytes: int
+    selected_bytes: int
+    ways: dict[str, WayResult]
+    notes: dict[str, list[str]]
+    """For each way what it said on standard error, if anything."""
+
+    @property
+    def unsupported(self) -> str | None:
+        """Why frozen arena does not work here; None when it does."""
+        return self.ways["frozen"].unsupported
+
+    @property
+    def wrong_answers(self) -> int:
+        """Answers that a plain scan contradicts, in all ways together."""
+        return sum(way.wrong_answers for way in self.ways.values())
+
+    @property
+    def answers_agree(self) -> bool:
+        """Whether all ways gave the same answers to the same queries."""
+        return len({way.answers_digest for way in self._finished()}) == 1
+
+    @property
+    def ok(self) -> bool:
+        """Whether the demo has shown what it is there for."""
+        return self.unsupported is None and self.wrong_answers == 0 and self.answers_agree
+
+    @property
+    def saved_bytes(self) -> int | None:
+        """What the whole tree needs less with frozen arena than without."""
+        if self.unsupported is not None:
+            return None
+        return self.ways["stock"].tree_pss - self.ways["frozen"].tree_pss
+
+    def summary(self) -> str:
+        """One line for somebody who sees this for the first time."""
+        if not self.answers_agree:
+            return "The three ways did not give the same answers: this is a bug, please report it."
+        if self.wrong_answers:
+            return f"{self.wrong_answers:,} answers were wrong: this is a bug, please report it."
+        workers = _workers(self.workers)
+        stock = _memory(self.ways["stock"].tree_pss)
+        freeze = _memory(self.ways["gc.freeze"].tree_pss)
+        if self.saved_bytes is None:
+            return (
+                f"Parent and {workers} need {stock} here, {freeze} with gc.freeze(); frozen arena "
+                f"does not work on this interpreter: {self.unsupported}."
+            )
+        frozen = _memory(self.ways["frozen"].tree_pss)
+        if self.saved_bytes <= 0:
+            return f"Nothing was saved: parent and {workers} need {frozen} instead of {stock}."
+        return (
+            f"{workers} kept {_memory(self.saved_bytes)} less memory in use: with frozen arena the "
+            f"whole tree needs {frozen} instead of {stock} ({freeze} with gc.freeze())."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, for JSON. Memory in bytes, times in seconds."""
+        return {
+            **asdict(self),
+            "unsupported": self.unsupported,
+            "wrong_answers": self.wrong_answers,
+            "answers_agree": self.answers_agree,
+            "ok": self.ok,
+            "saved_bytes": self.saved_bytes,
+            "summary": self.summary(),
+        }
+
+    def _finished(self) -> list[WayResult]:
+        return [way for way in self.ways.values() if way.unsupported is None]
+
+
+def run_demo(
+    selection: Selection,
+    source: Path | None,
+    workers: int = DEFAULT_WORKERS,
+    queries: int = DEFAULT_QUERIES,
+    show_progress: bool = False,
+) -> DemoResult:
+    """Runs the three ways one after another.
+
+    Args:
+        selection: What `select_sources(source)` gave.
+        source: The folder to index; None for the interpreter's own libraries.
+        workers: How many to fork.
+        queries: How many they answer together.
+        show_progress: Whether to draw a progress bar on standard error.
+
+    Raises:
+        DemoError: A way did not come to its end.
+    """
+    ways = {}
+    notes = {}
+    _warm_up(selection, workers)
+    with _progress_bar(show_progress) as on_progress:
+        for way in WAYS:
+            command = [
+                *(sys.executable, "-P", "-m", "frozen_arena.demo.scenario", "--progress"),
+                *("--way", way, "--workers", str(workers), "--queries", str(queries)),
+                *("--seed", str(SEED), "--byte-budget", str(BYTE_BUDGET)),
+            ]
+            if source is not None:
+                command += ["--source", str(source)]
+            ways[way], notes[way] = _run_way(way, command, on_progress)
+    return DemoResult(
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        workers=workers,
+        source=str(source) if source else "the standard library and site-packages",
+        found_files=selection.found_files,
+        found_bytes=selection.found_bytes,
+        selected_bytes=selection.nbytes,
+        ways=ways,
+        notes={way: lines for way, lines in notes.items() if lines},
+    )
+
+
+def print_demo(result: DemoResult, console: Console) -> None:
+    """Prints what was indexed, one table, and the closing line."""
+    stock = result.ways["stock"]
+    totals = stock.totals
+    indexed = (
+        f"Indexed {totals['files']:,} of {result.found_files:,} Python files of {result.source}: "
+        f"{totals['lines']:,} lines, {_memory(result.selected_bytes)}, with {totals['tokens']:,} "
+        f"tokens, {totals['identifiers']:,} identifiers and {totals['definitions']:,} definitions."
+    )
+    _say(console, indexed)
+    if stock.skipped_files:
+        _say(console, f"Left out, as no valid Python here: {stock.skipped_files:,} files.")
+    answered = (
+        f"In each way {_workers(result.workers)} answered {stock.queries:,} queries. Every answer "
+        f"was checked against a plain scan of a sample: {result.wrong_answers:,} wrong."
+    )
+    _say(console, answered)
+    console.print(_table(result))
+    for way in result.ways.values():
+        for wrong in way.wrong:
+            _say(console, f"{way.way}: wrong answer: {wrong}", "red")
+    for name, notes in result.notes.items():
+        for note in notes:
+            _say(console, f"{name}: {note}", "yellow")
+    if not result.ok:
+        style = "bold red"
+    else:
+        style = "bold green" if (result.saved_bytes or 0) > 0 else "bold yellow"
+    _say(console, result.summary(), style)
+
+
+def _say(console: Console, line: str, style: str = "") -> None:
+    """Prints a line as it is: nothing in it is markup, and only a terminal breaks it."""
+    console.print(Text(line, style), soft_wrap=not console.is_terminal)
+
+
+def _table(result: DemoResult) -> Table:
+    table = Table(title=f"Three ways to share one index, {result.python}", title_style="bold")
+    table.add_column("")
+    for name in result.ways:
+        table.add_column(_HEADINGS[name], justify="right")
+    rows: list[tuple[str, Callable[[WayResult], str]]] = [
+        ("memory of parent and workers (PSS)", lambda way: _memory(way.tree_pss)),
+        ("private memory of a worker (USS)", lambda way: _mean_memory(way.worker_private)),
+        ("OS pages of the arena copied", _pages_copied),
+        ("fork of a worker", lambda way: _seconds(statistics.fmean(way.fork_seconds))),
+        ("first answer after the first fork", lambda way: _seconds(way.first_answer_seconds)),
+        ("queries per second", lambda way: f"{way.queries_per_second:,.0f}"),
+        ("building the index", lambda way: _seconds(way.build_seconds)),
+        ("freezing and sealing it", _seal),
+    ]
+    for label, show in rows:
+        cells = [show(way) if way.unsupported is None else "-" for way in result.ways.values()]
+        table.add_row(label, *cells)
+    return table
+
+
+def _warm_up(selection: Selection, workers: int) -> None:
+    """Reads the files and touches memory once, so that the first way pays for neither.
+
+    On a virtual machine memory that the guest touches for the first time is several times slower.
+    """
+    for source in selection.files:
+        with contextlib.suppress(OSError):
+            source.path.read_bytes()
+    needed = selection.nbytes * _INDEX_BYTES_PER_SOURCE_BYTE * (workers + 1)
+    size = min(needed, psutil.virtual_memory().available // 2)
+    pages = size // mmap.PAGESIZE
+    if pages:
+        with mmap.mmap(-1, pages * mmap.PAGESIZE) as memory:
+            memory[:: mmap.PAGESIZE] = bytes(pages)
+
+
+def _run_way(way: str, command: list[str], on_progress: _OnProgress) -> tuple[WayResult, list[str]]:
+    """Starts one way, follows its progress, and returns its result and what else it said."""
+    environment = dict(os.environ)
+    environment.pop("PYTHONFROZENARENA", None)  # the other ways must be what they claim to be
+    environment.setdefault("PYTHONHASHSEED", "0")
+    notes: list[str] = []
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        timer = threading.Timer(_WAY_SECONDS, process.kill)
+        timer.start()
+        try:
+            for line in process.stderr:
+                event = _progress_event(line)
+                if event is None:
+                    notes.append(line.rstrip())
+                    del notes[:-_NOTE_LINES]
+                else:
+                    on_progress(way, *event)
+            output = process.stdout.read()
+            process.wait()
+        except BaseException:
+            process.kill()  # its workers end with it
+            raise
+        finally:
+            timer.cancel()
+    if process.returncode != 0:
+        said = "\n".join(notes) or "it said nothing"
+        raise DemoError(f"the way {way!r} ended with status {process.returncode}:\n{said}")
+    return WayResult(**json.loads(output)), notes
+
+
+def _progress_event(line: str) -> tuple[str, int, int] | None:
+    """Step, done and total of a line of progress; None for any other line."""
+    if not line.startswith("{"):
+        return None
+    try:
+        event = json.loads(line)
+        return str(event["step"]), int(event["done"]), int(event["total"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+@contextlib.contextmanager
+def _progress_bar(show: bool) -> Iterator[_OnProgress]:
+    """A bar for each step of each way, on standard error; nothing where it would be in the way."""
+    if not show:
+        yield lambda way, step, done, total: None
+        return
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    tasks: dict[tuple[str, str], Any] = {}
+    with progress:
+
+        def on_progress(way: str, step: str, done: int, total: int) -> None:
+            if (way, step) not in tasks:
+                label = f"{_HEADINGS[way]} {_STEPS[step]}"
+                tasks[way, step] = progress.add_task(label, total=total)
+            progress.update(tasks[way, step], completed=done)
+
+        yield on_progress
+
+
+def _workers(count: int) -> str:
+    return "1 worker" if count == 1 else f"{count} workers"
+
+
+def _memory(nbytes: float) -> str:
+    """Bytes in words: "412 MB", "1,520 MB", from 10 GB on "12.4 GB"."""
+    if nbytes >= 10e9:
+        return f"{nbytes / 1e9:.1f} GB"
+    if nbytes >= 10e6:
+        return f"{nbytes / 1e6:,.0f} MB"
+    return f"{nbytes / 1e6:,.1f} MB"
+
+
+def _mean_memory(sizes: list[int]) -> str:
+    return _memory(statistics.fmean(sizes))
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1e3:.1f} ms"
+
+
+def _pages_copied(way: WayResult) -> str:
+    return "-" if way.arena_pages_copied is None else f"{way.arena_pages_copied:,}"
+
+
+def _seal(way: WayResult) -> str:
+    return _seconds(way.seal_seconds) if way.way == "frozen" else "-"

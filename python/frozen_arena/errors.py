@@ -1,0 +1,26 @@
+"""Errors and the warning of this package. Every message names the next step."""
+
+from __future__ import annotations
+
+__all__ = [
+    "ArenaStateError",
+    "FrozenArenaError",
+    "FrozenArenaWarning",
+    "Unsupported",
+]
+
+
+class FrozenArenaError(Exception):
+    """Base of all errors that this package raises, but for wrong arguments (TypeError, ValueError)."""
+
+
+class ArenaStateError(FrozenArenaError):
+    """What was asked for is not possible in the arena's present state."""
+
+
+class Unsupported(FrozenArenaError):
+    """This interpreter or this machine lacks what is needed; ``frozen-arena doctor`` says what."""
+
+
+class FrozenArenaWarning(UserWarning):
+    """Something works less well than it could: less is shared, or nothing is."""

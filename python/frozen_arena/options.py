@@ -1,0 +1,76 @@
+"""The keywords of ``frozen_arena()``: one table of names, defaults and what each accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = ["BlockOptions", "TypeChoice"]
+
+TypeChoice = tuple[type, ...] | type | Callable[[type], bool]
+"""Types (with their subclasses), or one predicate that is called once with each type."""
+
+_THREADS = ("current", "all")
+_HUGE_PAGES = ("auto", "never")
+_ON_UNSUPPORTED = ("warn", "raise", "ignore")
+
+
+def _one_of(name: str, value: object, accepted: tuple[str, ...]) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} takes a str, not {type(value).__name__}")
+    if value not in accepted:
+        choices = ", ".join(repr(choice) for choice in accepted)
+        raise ValueError(f"{name} can be {choices}; {value!r} is none of them")
+
+
+def _types_or_predicate(name: str, value: Any) -> tuple[type, ...] | Callable[[type], bool]:
+    if isinstance(value, type):
+        return (value,)
+    if isinstance(value, (tuple, list, set, frozenset)):
+        for item in value:
+            if not isinstance(item, type):
+                raise TypeError(f"{name} takes types or one predicate; {item!r} is not a type")
+        return tuple(value)
+    if callable(value):
+        return value  # type: ignore[no-any-return]
+    raise TypeError(f"{name} takes types or one predicate, not {type(value).__name__}")
+
+
+@dataclass(frozen=True, slots=True)
+class BlockOptions:
+    """The checked keywords of one block.
+
+    Raises:
+        TypeError: a keyword has the wrong type.
+        ValueError: a keyword has a value that is none of those accepted.
+    """
+
+    name: str | None = None
+    threads: Literal["current", "all"] = "current"
+    keep_mortal: TypeChoice = ()
+    also_freeze: TypeChoice = ()
+    instance_dicts: bool = False
+    huge_pages: Literal["auto", "never"] = "auto"
+    limit: int | None = None
+    on_unsupported: Literal["warn", "raise", "ignore"] = "warn"
+
+    def __post_init__(self) -> None:
+        if self.name is not None and not isinstance(self.name, str):
+            raise TypeError(f"name takes a str or None, not {type(self.name).__name__}")
+        _one_of("threads", self.threads, _THREADS)
+        _one_of("huge_pages", self.huge_pages, _HUGE_PAGES)
+        _one_of("on_unsupported", self.on_unsupported, _ON_UNSUPPORTED)
+        if not isinstance(self.instance_dicts, bool):
+            raise TypeError(f"instance_dicts takes a bool, not {type(self.instance_dicts).__name__}")
+        self._check_limit()
+        for field in ("keep_mortal", "also_freeze"):
+            object.__setattr__(self, field, _types_or_predicate(field, getattr(self, field)))
+
+    def _check_limit(self) -> None:
+        if self.limit is None:
+            return
+        if isinstance(self.limit, bool) or not isinstance(self.limit, int):
+            raise TypeError(f"limit takes a number of bytes or None, not {type(self.limit).__name__}")
+        if self.limit <= 0:
+            raise ValueError(f"limit takes a positive number of bytes; {self.limit} is not")

@@ -1,0 +1,124 @@
+"""`status()`: whether arenas work here, what the machine gives, and what to do where it gives less."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from frozen_arena._support import core, reason_unsupported
+
+__all__ = ["Check", "Status", "status"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that arenas use.
+
+    Attributes:
+        name: what it is.
+        ok: it works here.
+        detail: what was found, and what its lack costs.
+        remedy: what to do, or None when nothing needs doing.
+    """
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What works here.
+
+    Attributes:
+        available: arenas work in this interpreter.
+        reason: why not, or None.
+        python: version and build of the interpreter.
+        kernel: name and release of the kernel.
+        checks: what arenas use, one by one.
+    """
+
+    available: bool
+    reason: str | None
+    python: str
+    kernel: str
+    checks: tuple[Check, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain values, ready for JSON."""
+        return asdict(self)
+
+
+def status() -> Status:
+    """Looks at the interpreter, the kernel and the hooks. Makes one small memfd and closes it again."""
+    debug = " debug" if hasattr(sys, "gettotalrefcount") else ""
+    python = f"{platform.python_implementation()} {platform.python_version()}{debug}"
+    kernel = f"{platform.system()} {platform.release()}"
+    native = core()
+    if native is None:
+        return Status(False, reason_unsupported(), python, kernel, ())
+    return Status(True, None, python, kernel, (_immortal(), *_kernel_checks(native.probe()), _hooks(native.hooks())))
+
+
+def _immortal() -> Check:
+    if sys.version_info >= (3, 12):
+        return Check("immortal objects", True, "reading a frozen object writes nothing (PEP 683)")
+    return Check(
+        "immortal objects",
+        False,
+        "CPython 3.11 has none: reading copies OS pages of object headers; payload stays shared",
+        "use CPython 3.12 or newer",
+    )
+
+
+def _kernel_checks(found: dict[str, Any]) -> list[Check]:
+    def check(name: str, ok: bool, good: str, bad: str, remedy: str) -> Check:
+        return Check(name, ok, good if ok else bad, None if ok else remedy)
+
+    return [
+        check(
+            "memfd",
+            found["memfd"],
+            "arenas lie in unnamed files; fork() does not copy their page tables",
+            "memfd_create is refused: arenas are ordinary private memory, and fork() takes longer with their size",
+            "allow memfd_create in the sandbox (seccomp) profile",
+        ),
+        check(
+            "seal",
+            found["seal"],
+            "a finished arena cannot be changed by anybody (F_SEAL_WRITE)",
+            "files cannot be sealed: nothing stops another process of this user from writing to them",
+            "allow memfd_create with MFD_ALLOW_SEALING and fcntl(F_ADD_SEALS)",
+        ),
+        check(
+            "huge pages",
+            found["collapse"],
+            "arenas are built in 2 MiB pages (MADV_COLLAPSE)",
+            "MADV_COLLAPSE is refused: arenas lie in OS pages of the usual size, and a first pass takes longer",
+            "use Linux 6.1 or newer with transparent huge pages built in",
+        ),
+        check(
+            "page accounting",
+            found["pagemap"],
+            "/proc/self/pagemap tells shared OS pages from copied ones",
+            "/proc/self/pagemap cannot be read: sharing() cannot count",
+            "mount /proc in the container",
+        ),
+    ]
+
+
+def _hooks(found: dict[str, Any]) -> Check:
+    if not found["installed"]:
+        return Check("hooks", True, "not installed yet; the first block installs them")
+    if not found["raw_in_chain"]:
+        return Check(
+            "hooks",
+            False,
+            "somebody has put an older allocator back: freeing a frozen object would crash",
+            "enter a block again, or start tracemalloc and other hooks before the first block",
+        )
+    where = "RAW, MEM and OBJ" if found["permanent"] or found["blocks_in_chain"] else "RAW"
+    return Check("hooks", True, f"in place for {where} above {found['base']}")

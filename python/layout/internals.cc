@@ -1,0 +1,96 @@
+// Python.h of 3.11 and 3.12 has to be read with this in force, so it comes before our own header.
+#define Py_BUILD_CORE 1
+#include "python/layout/internals.h"
+
+#include "python/layout/object_compat.h"
+
+// Those versions' internal headers use C11 atomics where the compiler has them, which C++ does not know;
+// without this macro they take the compiler's builtins.
+#undef HAVE_STD_ATOMIC
+#include <internal/pycore_dict.h>
+#include <internal/pycore_frame.h>
+#include <internal/pycore_gc.h>
+#include <internal/pycore_object.h>
+
+namespace frozen_arena {
+namespace {
+
+static_assert(sizeof(GcHead) == sizeof(PyGC_Head));
+static_assert(offsetof(GcHead, next) == offsetof(PyGC_Head, _gc_next));
+static_assert(offsetof(GcHead, previous) == offsetof(PyGC_Head, _gc_prev));
+static_assert((~_PyGC_PREV_MASK & kGcLinkMask) == 0);
+
+static_assert(offsetof(DictKeysHead, count) == offsetof(PyDictKeysObject, dk_refcnt));
+static_assert(offsetof(DictKeysHead, log2_size) == offsetof(PyDictKeysObject, dk_log2_size));
+static_assert(offsetof(DictKeysHead, log2_index_bytes) ==
+              offsetof(PyDictKeysObject, dk_log2_index_bytes));
+static_assert(offsetof(DictKeysHead, kind) == offsetof(PyDictKeysObject, dk_kind));
+static_assert(offsetof(DictKeysHead, version) == offsetof(PyDictKeysObject, dk_version));
+static_assert(offsetof(DictKeysHead, usable) == offsetof(PyDictKeysObject, dk_usable));
+static_assert(offsetof(DictKeysHead, entries) == offsetof(PyDictKeysObject, dk_nentries));
+static_assert(sizeof(DictKeysHead) == offsetof(PyDictKeysObject, dk_indices));
+static_assert(DICT_KEYS_GENERAL == 0);
+static_assert(sizeof(DictEntry) == sizeof(PyDictKeyEntry));
+static_assert(offsetof(DictEntry, hash) == offsetof(PyDictKeyEntry, me_hash));
+static_assert(offsetof(DictEntry, key) == offsetof(PyDictKeyEntry, me_key));
+static_assert(offsetof(DictEntry, value) == offsetof(PyDictKeyEntry, me_value));
+static_assert(sizeof(DictStrEntry) == sizeof(PyDictUnicodeEntry));
+static_assert(offsetof(DictStrEntry, key) == offsetof(PyDictUnicodeEntry, me_key));
+static_assert(offsetof(DictStrEntry, value) == offsetof(PyDictUnicodeEntry, me_value));
+static_assert(offsetof(DictValuesHead, values) == offsetof(PyDictValues, values));
+
+// Members that came or went with a version are asked for by name, in templates, so that each version compiles
+// the branch it has.
+template <typename Frame>
+constexpr std::size_t CodeOffset() {
+  if constexpr (requires(Frame frame) { frame.f_executable; }) {
+    return offsetof(Frame, f_executable);
+  } else {
+    return offsetof(Frame, f_code);
+  }
+}
+
+template <typename Thread>
+const _PyInterpreterFrame* TopFrame(const Thread* thread) noexcept {
+  if constexpr (requires { thread->cframe; }) {
+    return thread->cframe == nullptr ? nullptr : thread->cframe->current_frame;
+  } else {
+    return thread->current_frame;
+  }
+}
+
+PyObject* ReferenceAt(const void* word) noexcept {
+  const std::uintptr_t bits = *static_cast<const std::uintptr_t*>(word);
+  return reinterpret_cast<PyObject*>(bits & kStackReferenceMask);  // NOLINT(performance-no-int-to-ptr)
+}
+
+void VisitLocalsOf(const _PyInterpreterFrame* frame, LocalVisitor visitor, void* context) noexcept {
+  if (frame->owner > kLastFrameOwnerWithLocals) return;
+  PyObject* const code = ReferenceAt(reinterpret_cast<const char*>(frame) +
+                                     CodeOffset<_PyInterpreterFrame>());
+  if (code == nullptr || !PyCode_Check(code)) return;
+  const int locals = reinterpret_cast<PyCodeObject*>(code)->co_nlocalsplus;
+  for (int i = 0; i < locals; ++i) {
+    PyObject* const value = ReferenceAt(&frame->localsplus[i]);
+    if (value != nullptr) visitor(context, value);
+  }
+}
+
+}  // namespace
+
+void VisitFrameLocals(LocalVisitor visitor, void* context) noexcept {
+  PyThreadState* thread = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+  for (; thread != nullptr; thread = PyThreadState_Next(thread)) {
+    for (const _PyInterpreterFrame* frame = TopFrame(thread); frame != nullptr;
+         frame = frame->previous) {
+      VisitLocalsOf(frame, visitor, context);
+    }
+  }
+}
+
+bool HasOtherThreads() noexcept {
+  PyThreadState* const head = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+  return head != nullptr && PyThreadState_Next(head) != nullptr;
+}
+
+}  // namespace frozen_arena

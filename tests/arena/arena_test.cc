@@ -1,0 +1,295 @@
+// What an arena promises, from allocation to the seal and after it.
+#include "arena/arena.h"
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/arena/child.h"
+
+namespace frozen_arena {
+namespace {
+
+using testing::InChild;
+
+struct Dropper {
+  void operator()(Arena* arena) const { arena->DropHandle(); }
+};
+using ArenaOwner = std::unique_ptr<Arena, Dropper>;
+
+ArenaOwner MakeArena(const ArenaOptions& options = {}) { return ArenaOwner(Arena::Create(options)); }
+
+char* Make(Arena& arena, std::size_t size, char fill, LaneKind lane = LaneKind::kObjects) {
+  char* const block = static_cast<char*>(arena.Allocate(lane, size));
+  if (block != nullptr) std::memset(block, fill, size);
+  return block;
+}
+
+std::size_t PrivateOsPages(const Arena& arena) {
+  std::array<PageCounts, kLaneCount> counts{};
+  EXPECT_EQ(arena.CountPages(&counts, nullptr, nullptr), Status::kOk);
+  return counts[0].private_os_pages + counts[1].private_os_pages;
+}
+
+TEST(ArenaTest, BlocksAreAlignedAndKnownByAddress) {
+  const ArenaOwner arena = MakeArena();
+  for (const std::size_t size : {1UL, 8UL, 16UL, 24UL, 40UL, 100UL, 512UL, 5000UL, 100000UL, 3000000UL}) {
+    void* const block = arena->Allocate(LaneKind::kObjects, size);
+    ASSERT_NE(block, nullptr);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(block) % 16, 0U) << size;
+    EXPECT_GE(arena->UsableSize(block), size);
+    EXPECT_EQ(FindArena(block), arena.get());
+    EXPECT_EQ(arena->LaneOf(block), LaneKind::kObjects);
+  }
+}
+
+TEST(ArenaTest, AddressesOfOthersBelongToNobody) {
+  const ArenaOwner arena = MakeArena();
+  ASSERT_NE(Make(*arena, 100, 'x'), nullptr);
+  int local = 0;
+  EXPECT_EQ(FindArena(&local), nullptr);
+  EXPECT_EQ(FindArena(nullptr), nullptr);
+  EXPECT_EQ(FindArena(reinterpret_cast<void*>(~std::uintptr_t{0})), nullptr);
+}
+
+TEST(ArenaTest, ReusedObjectBlocksShowNoStaleHeader) {
+  const ArenaOwner arena = MakeArena();
+  for (int round = 0; round < 1000; ++round) {
+    char* const block = static_cast<char*>(arena->Allocate(LaneKind::kObjects, 64));
+    for (std::size_t i = 0; i < Arena::kZeroedHead; ++i) ASSERT_EQ(block[i], 0);
+    std::memset(block, 0x7f, 64);
+    arena->Free(block);
+  }
+}
+
+TEST(ArenaTest, EachLiveBlockIsVisitedOnce) {
+  const ArenaOwner arena = MakeArena();
+  std::vector<void*> kept;
+  for (int i = 0; i < 20000; ++i) {
+    void* const block = Make(*arena, 16 + static_cast<std::size_t>(i % 700), 'v');
+    if (i % 3 == 0) {
+      arena->Free(block);
+    } else {
+      kept.push_back(block);
+    }
+  }
+  kept.push_back(Make(*arena, 2 * kMiB, 'l'));
+  std::vector<void*> seen;
+  EXPECT_TRUE(arena->VisitBlocks(
+      LaneKind::kObjects,
+      [](void* context, void* block, std::size_t) {
+        static_cast<std::vector<void*>*>(context)->push_back(block);
+        return true;
+      },
+      &seen));
+  std::sort(kept.begin(), kept.end());
+  std::sort(seen.begin(), seen.end());
+  EXPECT_EQ(kept, seen);
+}
+
+TEST(ArenaTest, ASealedArenaIsReadByAChildWithoutACopy) {
+  const ArenaOwner arena = MakeArena();
+  std::vector<char*> blocks;
+  for (int i = 0; i < 200000; ++i) blocks.push_back(Make(*arena, 100, static_cast<char>(i)));
+  ASSERT_EQ(arena->Seal(), Status::kOk);
+  EXPECT_EQ(InChild([&] {
+              for (int i = 0; i < 200000; ++i) {
+                if (blocks[static_cast<std::size_t>(i)][99] != static_cast<char>(i)) return 1;
+              }
+              return PrivateOsPages(*arena) == 0 ? 0 : 2;
+            }),
+            0);
+  EXPECT_EQ(PrivateOsPages(*arena), 0U);
+}
+
+TEST(ArenaTest, AChildsWriteIsItsOwnAndThePristineCopyStays) {
+  const ArenaOwner arena = MakeArena();
+  char* const block = Make(*arena, 100, 'a');
+  ASSERT_EQ(arena->Seal(), Status::kOk);
+  EXPECT_EQ(InChild([&] {
+              block[0] = 'b';
+              if (*static_cast<const char*>(arena->Pristine(block)) != 'a') return 1;
+              return PrivateOsPages(*arena) == 1 ? 0 : 2;
+            }),
+            0);
+  EXPECT_EQ(block[0], 'a');
+}
+
+TEST(ArenaTest, FreeingAfterTheSealWritesNothing) {
+  const ArenaOwner arena = MakeArena();
+  std::vector<char*> blocks;
+  for (int i = 0; i < 50000; ++i) blocks.push_back(Make(*arena, 64, 'f'));
+  ASSERT_EQ(arena->Seal(), Status::kOk);
+  for (std::size_t i = 1; i < blocks.size(); ++i) arena->Free(blocks[i]);
+  EXPECT_EQ(PrivateOsPages(*arena), 0U);
+  EXPECT_EQ(arena->stats().frees_after_seal, 49999U);
+  EXPECT_EQ(blocks[0][0], 'f');
+}
+
+TEST(ArenaTest, TheMemoryGoesBackWithTheLastBlock) {
+  const ArenaOwner arena = MakeArena();
+  char* const small = Make(*arena, 64, 's');
+  char* const large = Make(*arena, 4 * kMiB, 'l', LaneKind::kPayload);
+  ASSERT_EQ(arena->Seal(), Status::kOk);
+  arena->Free(small);
+  EXPECT_EQ(arena->state(), ArenaState::kSealed);
+  arena->Free(large);
+  EXPECT_EQ(arena->state(), ArenaState::kReleased);
+  EXPECT_EQ(FindArena(small), nullptr);
+  EXPECT_EQ(FindArena(large), nullptr);
+}
+
+TEST(ArenaTest, AnAbandonedArenaLivesOnUntilItsLastBlockIsFreed) {
+  const ArenaOwner arena = MakeArena();
+  char* const first = Make(*arena, 64, '1');
+  char* const second = Make(*arena, 64, '2');
+  ASSERT_EQ(arena->Abandon(), Status::kOk);
+  EXPECT_EQ(arena->Allocate(LaneKind::kObjects, 64), nullptr);
+  arena->Free(first);
+  EXPECT_EQ(second[63], '2');
+  second[0] = 'x';
+  arena->Free(second);
+  EXPECT_EQ(arena->state(), ArenaState::kReleased);
+}
+
+TEST(ArenaTest, OnlyLegalMovesAreMade) {
+  const ArenaOwner arena = MakeArena();
+  ASSERT_NE(Make(*arena, 64, 'x'), nullptr);
+  ASSERT_EQ(arena->Seal(), Status::kOk);
+  EXPECT_EQ(arena->Seal(), Status::kWrongState);
+  EXPECT_EQ(arena->Abandon(), Status::kWrongState);
+}
+
+TEST(ArenaTest, TheLimitTurnsAllocationsAwayAndCountsThem) {
+  ArenaOptions options;
+  options.limit = Bytes(8 * kMiB);
+  const ArenaOwner arena = MakeArena(options);
+  std::size_t taken = 0;
+  while (Make(*arena, 1000, 'l') != nullptr) ++taken;
+  EXPECT_GT(taken, 6000U);
+  EXPECT_LT(taken, 9000U);
+  EXPECT_EQ(Make(*arena, 20 * kMiB, 'l'), nullptr);
+  const ArenaStats stats = arena->stats();
+  EXPECT_TRUE(stats.limit_reached);
+  EXPECT_EQ(stats.overflow_blocks, 2U);
+  EXPECT_EQ(arena->Seal(), Status::kOk);
+}
+
+TEST(ArenaTest, LargeBlocksGrowInPlaceAndKeepTheirContent) {
+  const ArenaOwner arena = MakeArena();
+  char* const block = Make(*arena, kMiB, 'g', LaneKind::kPayload);
+  ASSERT_TRUE(arena->ResizeInPlace(block, 2 * kMiB));
+  std::memset(block + kMiB, 'h', kMiB);
+  EXPECT_FALSE(arena->ResizeInPlace(block, 100 * kMiB));
+  ASSERT_EQ(arena->Seal(), Status::kOk);
+  EXPECT_EQ(block[0], 'g');
+  EXPECT_EQ(block[2 * kMiB - 1], 'h');
+  EXPECT_EQ(arena->stats().lanes[1].live_bytes, 2 * kMiB);
+}
+
+TEST(ArenaTest, DeadTemporariesAreGivenBackAtTheSeal) {
+  const ArenaOwner arena = MakeArena();
+  std::vector<void*> temporaries;
+  std::vector<void*> kept;
+  for (int i = 0; i < 40000; ++i) temporaries.push_back(Make(*arena, 1000, 't'));
+  for (int i = 0; i < 1000; ++i) kept.push_back(Make(*arena, 1000, 'k'));
+  for (void* const block : temporaries) arena->Free(block);
+  ASSERT_EQ(arena->Seal(), Status::kOk);
+  const LaneStats lane = arena->stats().lanes[0];
+  EXPECT_LT(lane.live_bytes + lane.free_bytes, 3 * kMiB);
+  EXPECT_EQ(lane.mapped_bytes, lane.live_bytes + lane.free_bytes + lane.punched_bytes);
+  EXPECT_EQ(lane.live_blocks, 1000U);
+  EXPECT_EQ(static_cast<char*>(kept[999])[999], 'k');
+  EXPECT_EQ(arena->Audit(), nullptr);
+}
+
+TEST(ArenaTest, AnEmptyArenaCostsNothingAfterTheSeal) {
+  const ArenaOwner arena = MakeArena();
+  arena->Free(Make(*arena, 5000, 'e'));
+  ASSERT_EQ(arena->Seal(), Status::kOk);
+  EXPECT_EQ(arena->stats().mapped_bytes, 0U);
+}
+
+TEST(ArenaTest, OneArenaGrowsOverSeveralTracks) {
+  const ArenaOwner arena = MakeArena();
+  std::vector<char*> blocks;
+  for (std::size_t i = 0; i < 400; ++i) {
+    blocks.push_back(Make(*arena, 400 * kKiB, static_cast<char>(i), LaneKind::kPayload));
+    ASSERT_NE(blocks.back(), nullptr);
+  }
+  ASSERT_EQ(arena->Seal(), Status::kOk);
+  for (std::size_t i = 0; i < 400; ++i) EXPECT_EQ(blocks[i][0], static_cast<char>(i));
+  EXPECT_EQ(arena->stats().overflow_blocks, 0U);
+}
+
+TEST(ArenaTest, AThousandSealedArenasKeepTheirDataApart) {
+  std::vector<ArenaOwner> arenas;
+  std::vector<char*> blocks;
+  for (int i = 0; i < 1000; ++i) {
+    arenas.push_back(MakeArena());
+    blocks.push_back(Make(*arenas.back(), 100, static_cast<char>(i)));
+    ASSERT_NE(blocks.back(), nullptr) << i;
+    ASSERT_EQ(arenas.back()->Seal(), Status::kOk);
+  }
+  for (std::size_t i = 0; i < 1000; ++i) {
+    EXPECT_EQ(FindArena(blocks[i]), arenas[i].get());
+    EXPECT_EQ(blocks[i][99], static_cast<char>(i));
+    EXPECT_EQ(PrivateOsPages(*arenas[i]), 0U);
+    arenas[i]->Free(blocks[i]);
+  }
+}
+
+TEST(ArenaTest, ReleasedMemoryServesTheNextArena) {
+  for (int round = 0; round < 300; ++round) {
+    const ArenaOwner arena = MakeArena();
+    std::vector<void*> blocks;
+    for (int i = 0; i < 20; ++i) blocks.push_back(Make(*arena, 100 * kKiB, 'r'));
+    ASSERT_EQ(arena->stats().overflow_blocks, 0U) << round;
+    ASSERT_EQ(arena->Seal(), Status::kOk);
+    for (void* const block : blocks) arena->Free(block);
+  }
+}
+
+TEST(ArenaTest, RandomOperationsKeepEveryByte) {
+  std::mt19937 random(20260101);
+  const ArenaOwner arena = MakeArena();
+  struct Block {
+    char* address;
+    std::size_t size;
+    char fill;
+  };
+  std::vector<Block> blocks;
+  const auto whole = [](const Block& block) {
+    for (std::size_t i = 0; i < block.size; i += 97) {
+      if (block.address[i] != block.fill) return false;
+    }
+    return block.address[block.size - 1] == block.fill;
+  };
+  for (int step = 0; step < 100000; ++step) {
+    if (blocks.empty() || random() % 5 < 3) {
+      const std::size_t size = random() % 50 == 0 ? 1 + random() % (900 * kKiB) : 1 + random() % 600;
+      const char fill = static_cast<char>(random());
+      const LaneKind lane = random() % 2 == 0 ? LaneKind::kObjects : LaneKind::kPayload;
+      blocks.push_back({Make(*arena, size, fill, lane), size, fill});
+      ASSERT_NE(blocks.back().address, nullptr);
+    } else {
+      const std::size_t index = random() % blocks.size();
+      ASSERT_TRUE(whole(blocks[index]));
+      arena->Free(blocks[index].address);
+      blocks[index] = blocks.back();
+      blocks.pop_back();
+    }
+  }
+  ASSERT_EQ(arena->Audit(), nullptr);
+  ASSERT_EQ(arena->Seal(), Status::kOk);
+  for (const Block& block : blocks) ASSERT_TRUE(whole(block));
+  ASSERT_EQ(arena->Audit(), nullptr);
+  ASSERT_EQ(PrivateOsPages(*arena), 0U);
+}
+
+}  // namespace
+}  // namespace frozen_arena

@@ -1,0 +1,95 @@
+// fork() while an arena is building: parent and child go on without seeing each other.
+#include "arena/fork_guard.h"
+
+#include <cstring>
+#include <memory>
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "arena/arena.h"
+#include "tests/arena/child.h"
+
+namespace frozen_arena {
+namespace {
+
+using testing::InChild;
+
+char* Make(Arena* arena, std::size_t size, char fill) {
+  char* const block = static_cast<char*>(arena->Allocate(LaneKind::kObjects, size));
+  std::memset(block, fill, size);
+  return block;
+}
+
+TEST(ForkGuardTest, AChildsWriteToABuildingArenaIsNotSeenByTheParent) {
+  Arena* const arena = Arena::Create({});
+  char* const block = Make(arena, 100, 'p');
+  EXPECT_EQ(InChild([&] {
+              block[0] = 'c';
+              return arena->state() == ArenaState::kAbandoned ? 0 : 1;
+            }),
+            0);
+  EXPECT_EQ(block[0], 'p');
+  EXPECT_EQ(arena->state(), ArenaState::kBuilding);
+  arena->Free(block);
+  arena->DropHandle();
+}
+
+// The child looks at its data only after the parent has written, allocated and sealed.
+TEST(ForkGuardTest, TheParentsSealDoesNotChangeWhatTheChildSees) {
+  Arena* const arena = Arena::Create({});
+  char* const block = Make(arena, 100, 'o');
+  int go[2];
+  ASSERT_EQ(::pipe(go), 0);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    char byte = 0;
+    if (::read(go[0], &byte, 1) != 1) ::_exit(2);
+    ::_exit(block[0] == 'o' && block[99] == 'o' ? 0 : 1);
+  }
+  block[0] = 'n';
+  char* const later = Make(arena, 5000, 'l');
+  EXPECT_EQ(arena->Seal(), Status::kOk);
+  ASSERT_EQ(::write(go[1], "g", 1), 1);
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_EQ(block[0], 'n');
+  EXPECT_EQ(later[4999], 'l');
+  EXPECT_TRUE(arena->stats().forked_while_building);
+  EXPECT_EQ(arena->stats().lanes[0].unsealed_bytes, 0U);
+  ASSERT_NE(arena->Pristine(block), nullptr);
+  EXPECT_EQ(*static_cast<const char*>(arena->Pristine(block)), 'n');
+  arena->Free(block);
+  arena->Free(later);
+  arena->DropHandle();
+}
+
+TEST(ForkGuardTest, AChildCanFreeWhatItInheritedAndBuildAnArenaOfItsOwn) {
+  Arena* const arena = Arena::Create({});
+  char* const block = Make(arena, 100, 'i');
+  EXPECT_EQ(InChild([&] {
+              arena->Free(block);
+              if (arena->state() != ArenaState::kReleased) return 1;
+              Arena* const own = Arena::Create({});
+              char* const mine = Make(own, 100, 'm');
+              if (own->Seal() != Status::kOk || mine[99] != 'm') return 2;
+              return 0;
+            }),
+            0);
+  arena->Free(block);
+  arena->DropHandle();
+}
+
+TEST(ForkGuardTest, GrandchildrenReadASealedArena) {
+  Arena* const arena = Arena::Create({});
+  char* const block = Make(arena, 100, 'g');
+  ASSERT_EQ(arena->Seal(), Status::kOk);
+  EXPECT_EQ(InChild([&] { return InChild([&] { return block[99] == 'g' ? 0 : 1; }); }), 0);
+  arena->Free(block);
+  arena->DropHandle();
+}
+
+}  // namespace
+}  // namespace frozen_arena

@@ -1,0 +1,235 @@
+"""What a block is to its user: arena, states, membership, decorator, and what stays ordinary."""
+
+from __future__ import annotations
+
+from forking import run_python
+
+
+def test_arena_goes_from_building_to_sealed_and_has_its_report_from_the_seal_on() -> None:
+    run_python(
+        """
+        with frozen_arena("catalog") as arena:
+            assert (arena.name, arena.state, arena.report) == ("catalog", "building", None)
+            data = [str(number) * 3 for number in range(10_000)]
+        assert arena.state == "sealed", arena.state
+        assert arena.nbytes > 10_000 * 40, arena.nbytes
+        assert data[1234] == "123412341234"
+        """
+    )
+
+
+def test_report_adds_up_and_turns_into_plain_data() -> None:
+    run_python(
+        """
+        with frozen_arena("report") as arena:
+            data = [{"id": number, "tags": [str(number)]} for number in range(5_000)]
+        report = arena.report
+        assert report.objects == report.frozen + report.mortal, report
+        assert report.mortal == sum(count for _, _, count in report.mortal_types), report
+        assert report.objects >= 15_000, report
+        assert report.overflow_blocks == 0, report
+        assert 5_000 * 100 < report.live_bytes <= arena.nbytes, (report.live_bytes, arena.nbytes)
+        assert min(report.free_bytes, report.punched_bytes, report.unknown_blocks) >= 0
+        plain = json.loads(json.dumps(report.to_dict()))
+        assert plain["objects"] == report.objects and plain["live_bytes"] == report.live_bytes
+        """
+    )
+
+
+def test_object_of_the_block_lies_in_the_arena_and_others_do_not() -> None:
+    run_python(
+        """
+        before = ["".join(["be", "fore"])]
+        with frozen_arena() as arena:
+            inside = ["".join(["in", "side"])]
+            assert inside in arena and inside[0] in arena
+        after = ["".join(["af", "ter"])]
+        assert inside in arena and inside[0] in arena
+        for other in (before, before[0], after, after[0], None, 1, list):
+            assert other not in arena, other
+        """
+    )
+
+
+def test_object_made_after_the_block_stays_mortal() -> None:
+    run_python(
+        """
+        class Thing: pass
+        with frozen_arena() as arena:
+            frozen = Thing()
+        thing, words = Thing(), [str(number) * 2 for number in range(1000)]
+        assert all(word not in arena for word in words) and thing not in arena
+        assert sys.getrefcount(thing) < 10
+        ref = weakref.ref(thing)
+        del thing
+        assert ref() is None
+        """
+    )
+
+
+def test_object_of_the_block_is_immortal_where_objects_can_be() -> None:
+    run_python(
+        """
+        class Thing: pass
+        with frozen_arena() as arena:
+            things = [Thing() for _ in range(100)]
+        assert arena.report.frozen >= 100, arena.report
+        if HAS_IMMORTAL_OBJECTS:
+            before = sys.getrefcount(things[0])
+            more = [things[0]] * 1000
+            assert sys.getrefcount(things[0]) == before
+            assert not any(gc.is_tracked(thing) for thing in things)
+        """
+    )
+
+
+def test_name_is_optional_and_a_missing_one_is_none() -> None:
+    run_python(
+        """
+        with frozen_arena() as arena:
+            pass
+        assert arena.name is None or isinstance(arena.name, str)
+        assert arena.state == "sealed"
+        """
+    )
+
+
+def test_decorated_function_builds_its_result_in_an_arena_of_each_call() -> None:
+    run_python(
+        """
+        @frozen_arena("decorated")
+        def load(count: int) -> list[str]:
+            "Loads."
+            return [str(number) * 2 for number in range(count)]
+        assert (load.__name__, load.__doc__) == ("load", "Loads.")
+        first, second = load(100), load(count=50)
+        assert (len(first), len(second)) == (100, 50)
+        one, two = fa.arenas()[-2:]
+        assert one is not two and (one.name, two.name) == ("decorated", "decorated")
+        assert first[7] in one and second[7] in two and first[7] not in two
+        """
+    )
+
+
+def test_decorated_function_that_raises_leaves_its_arena_abandoned() -> None:
+    run_python(
+        """
+        @frozen_arena("decorated")
+        def load():
+            raise LookupError("no data")
+        try:
+            load()
+        except LookupError as error:
+            assert str(error) == "no data"
+        else:
+            raise AssertionError("the exception did not pass")
+        assert [str(n) * 2 for n in range(10)][3] == "33"
+        """
+    )
+
+
+def test_one_block_object_is_entered_once() -> None:
+    run_python(
+        """
+        block = frozen_arena("once")
+        with block:
+            try:
+                block.__enter__()
+            except fa.ArenaStateError:
+                pass
+            else:
+                raise AssertionError("a block that is open was entered again")
+        try:
+            frozen_arena("never").__exit__(None, None, None)
+        except fa.ArenaStateError:
+            pass
+        else:
+            raise AssertionError("a block was left that was never entered")
+        """
+    )
+
+
+def test_arenas_are_listed_oldest_first() -> None:
+    run_python(
+        """
+        held = []
+        for name in ("a", "b", "c"):
+            with frozen_arena(name) as arena:
+                held.append((arena, [str(n) * 2 for n in range(100)]))
+        assert [arena.name for arena in fa.arenas()] == ["a", "b", "c"]
+        assert [arena for arena in fa.arenas()] == [arena for arena, _ in held]
+        with frozen_arena("open"):
+            assert fa.arenas()[-1].name == "open"
+        """
+    )
+
+
+def test_sharing_counts_pages_by_lane_and_over_all_arenas() -> None:
+    run_python(
+        """
+        held = []
+        for name in ("one", "two"):
+            with frozen_arena(name) as arena:
+                held.append((arena, [[str(n) * 9, n] for n in range(3_000)]))
+        def look():
+            total, parts = fa.sharing(), [arena.sharing() for arena, _ in held]
+            for sharing in (total, *parts):
+                lanes = sharing.lanes
+                assert set(lanes) == {"objects", "payload"}
+                for count in ("private_os_pages", "shared_os_pages"):
+                    both = getattr(lanes["objects"], count) + getattr(lanes["payload"], count)
+                    assert getattr(sharing, count) == both, (count, sharing)
+                assert sharing.private_bytes == sharing.private_os_pages * 4096
+                assert sharing.shared_bytes == sharing.shared_os_pages * 4096
+            assert total.shared_os_pages == sum(part.shared_os_pages for part in parts)
+            return total.private_os_pages, total.shared_os_pages
+        private, shared = fork_and_report(look)
+        assert shared > 60, shared
+        if HAS_IMMORTAL_OBJECTS:
+            assert private == 0, private
+        def change():
+            held[0][1][5].append("new")
+            return look()[0], held[1][0].sharing().private_os_pages
+        private, other = fork_and_report(change)
+        assert private >= 1, private
+        if HAS_IMMORTAL_OBJECTS:
+            assert other == 0, other
+            assert fa.sharing().private_os_pages == 0
+        """
+    )
+
+
+def test_child_that_reads_everything_copies_nothing() -> None:
+    run_python(
+        """
+        class Item:
+            def __init__(self, n):
+                self.n, self.name, self.tags = n + 1000, f"item-{n}", {str(n), str(n + 1)}
+        with frozen_arena() as arena:
+            data = {f"key-{n}": [Item(n), (n + 1000, f"t{n}")] for n in range(5_000)}
+        def read():
+            total = 0
+            for key, (item, pair) in data.items():
+                total += item.n + len(item.name) + len(item.tags) + hash(pair) % 2 + len(key)
+            gc.collect()
+            lanes = arena.sharing().lanes
+            return [lanes[name].private_os_pages for name in ("objects", "payload")]
+        objects, payload = fork_and_report(read)
+        assert payload == 0, payload
+        assert objects == 0 or not HAS_IMMORTAL_OBJECTS, objects
+        """
+    )
+
+
+def test_public_names_are_sorted_and_exist() -> None:
+    run_python(
+        """
+        assert fa.__all__ == sorted(fa.__all__)
+        assert all(hasattr(fa, name) for name in fa.__all__)
+        for name in ("Arena", "FreezeReport", "Sharing", "arenas", "frozen_arena", "status"):
+            assert name in fa.__all__, name
+        assert issubclass(fa.ArenaStateError, fa.FrozenArenaError)
+        assert issubclass(fa.Unsupported, fa.FrozenArenaError)
+        assert issubclass(fa.FrozenArenaWarning, Warning)
+        """
+    )

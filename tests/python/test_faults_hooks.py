@@ -1,0 +1,189 @@
+"""Faults from others who hook the allocator: tracemalloc in every order, -X dev, PYTHONMALLOC."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+
+import pytest
+from forking import IS_DEBUG_BUILD, run_python
+
+MALLOCS = ["pymalloc", "malloc", "debug", "pymalloc_debug", "malloc_debug"]
+if sys.version_info >= (3, 13):
+    MALLOCS += ["mimalloc", "mimalloc_debug"]
+
+WORK = """
+def work(name):
+    with frozen_arena(name) as arena:
+        data = {f"key-{n}": [str(n) * 2, {n: (n, str(n))}] for n in range(2000)}
+        data["raw"] = bytearray(3 << 20)
+    assert arena.state == "sealed", arena.state
+    assert data["key-77"] in arena and data["key-77"][0] == "7777"
+    def child():
+        data["key-5"].append("child")
+        data["raw"].extend(b"x")
+        del data["key-6"]
+        size = len(data)
+        data.clear()
+        gc.collect()
+        return size
+    assert fork_and_report(child) == 2000
+    def leave():
+        data["key-7"] = None
+        sys.exit(5)
+    pid = os.fork()
+    if pid == 0:
+        leave()
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 5
+    data["key-8"].append("parent")
+    data["raw"].clear()
+    return data
+"""
+
+
+@pytest.mark.parametrize("name", MALLOCS)
+def test_block_works_on_every_base_allocator(name: str) -> None:
+    run_python(WORK + "held = [work('one'), work('two')]", env={"PYTHONMALLOC": name})
+
+
+@pytest.mark.parametrize("name", [None, *MALLOCS])
+def test_block_works_in_development_mode(name: str | None) -> None:
+    finished = run_python(
+        WORK + "held = [work('one'), work('two')]",
+        flags=["-X", "dev"],
+        env={
+            "PYTHONMALLOC": name,
+            "PYTHONWARNINGS": "error,ignore:This process:DeprecationWarning",
+        },
+    )
+    assert finished.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "flags", [["-X", "tracemalloc"], ["-X", "tracemalloc=10"], ["-X", "dev", "-X", "tracemalloc"]]
+)
+def test_block_works_when_tracemalloc_runs_from_the_start(flags: list[str]) -> None:
+    run_python(WORK + "held = [work('one'), work('two')]", flags=flags)
+
+
+# Every order of: start (s), stop (t), import and first block (b), second block (c).
+ORDERS = sorted(
+    "".join(order)
+    for order in set(itertools.permutations("sstbc"))
+    if order.index("b") < order.index("c")
+)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_tracemalloc_started_and_stopped_in_every_order_around_blocks(order: str) -> None:
+    run_python(
+        """
+        import gc, os, sys, tracemalloc
+        order, text = sys.argv[1:]
+        held = []
+        for letter in order:
+            if letter == "s":
+                tracemalloc.start(3)
+            if letter == "t":
+                tracemalloc.stop()
+            if letter == "b":
+                import frozen_arena as fa
+                from frozen_arena import frozen_arena
+                from forking import fork_and_report
+                exec(text)
+            if letter in "bc":
+                held.append(work(letter))
+        tracing = tracemalloc.is_tracing()
+        assert tracing == (order.rfind("s") > order.rfind("t")), tracing
+        if tracing:
+            before = tracemalloc.get_traced_memory()[0]
+            more = bytearray(1 << 20)
+            assert tracemalloc.get_traced_memory()[0] - before >= 1 << 20
+        """,
+        order,
+        WORK,
+        prelude="",
+    )
+
+
+@pytest.mark.parametrize("inside", ["s", "t", "st", "sts", "stst"])
+@pytest.mark.parametrize("before", ["", "s"])
+@pytest.mark.parametrize("after", ["", "t", "s"])
+def test_tracemalloc_started_and_stopped_inside_a_block(
+    before: str, inside: str, after: str
+) -> None:
+    run_python(
+        WORK
+        + """
+import tracemalloc
+def toggle(letters):
+    for letter in letters:
+        tracemalloc.start(5) if letter == "s" else tracemalloc.stop()
+before, inside, after = sys.argv[1:]
+toggle(before)
+with frozen_arena() as arena:
+    data = [[str(number) * 2] for number in range(2000)]
+    for letter in inside:
+        toggle(letter)
+        data += [[str(number) * 3] for number in range(2000)]
+        data[:500] = []
+toggle(after)
+assert arena.state == "sealed" and data[-1] == ["199919991999"]
+assert fork_and_report(lambda: (data.clear(), gc.collect(), 5)[2]) == 5
+held = work("afterwards")
+toggle("t")
+held = [held, work("at the end")]
+""",
+        before,
+        inside,
+        after,
+    )
+
+
+def test_traces_of_what_a_block_allocates_can_be_taken_while_it_is_open() -> None:
+    run_python(
+        """
+        import tracemalloc
+        tracemalloc.start(2)
+        with frozen_arena() as arena:
+            data = [[str(number) * 2] for number in range(1000)]
+            snapshot = tracemalloc.take_snapshot()
+        assert arena.state == "sealed"
+        assert snapshot.statistics("lineno")
+        tracemalloc.clear_traces()
+        tracemalloc.reset_peak()
+        del data[:500]
+        gc.collect()
+        """
+    )
+
+
+def test_tracing_keeps_its_limit_of_frames() -> None:
+    run_python(
+        """
+        import tracemalloc
+        tracemalloc.start(7)
+        with frozen_arena() as arena:
+            data = [str(number) * 2 for number in range(1000)]
+        assert tracemalloc.is_tracing() and tracemalloc.get_traceback_limit() == 7
+        """
+    )
+
+
+def test_count_of_allocated_blocks_stays_plausible() -> None:
+    run_python(
+        """
+        before = sys.getallocatedblocks()
+        for number in range(20):
+            with frozen_arena() as arena:
+                data = [[str(part) * 2] for part in range(5000)]
+        after = sys.getallocatedblocks()
+        assert after >= 0 and abs(after - before) < 300_000, (before, after)
+        """
+    )
+
+
+@pytest.mark.skipif(not IS_DEBUG_BUILD, reason="for debug builds")
+def test_debug_build_ends_without_a_failed_assertion() -> None:
+    finished = run_python(WORK + "held = [work('one'), work('two')]")
+    assert "Assertion" not in finished.stderr

@@ -1,0 +1,181 @@
+"""Many arenas: thousands of blocks one after another, and a thousand sealed ones alive at once."""
+
+from __future__ import annotations
+
+import pytest
+from forking import run_python
+
+COUNTING = """
+def status(name):
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith(name + ":"))
+def files_behind():
+    "KiB that the files behind the mappings here occupy, each counted once; None: not allowed."
+    seen = {}
+    try:
+        for name in os.listdir("/proc/self/map_files"):
+            facts = os.stat(f"/proc/self/map_files/{name}")
+            if os.readlink(f"/proc/self/map_files/{name}").startswith("/memfd:"):
+                seen[facts.st_dev, facts.st_ino] = facts.st_blocks // 2
+    except PermissionError:
+        return None
+    except FileNotFoundError:
+        return files_behind()
+    return sum(seen.values())
+def count():
+    gc.collect()
+    with open("/proc/self/maps") as lines:
+        maps = sum(1 for _ in lines)
+    return {
+        "mappings": maps,
+        "descriptors": len(os.listdir("/proc/self/fd")),
+        "address space KiB": status("VmSize"),
+        "resident KiB": status("VmRSS") - status("RssShmem"),
+        "files KiB": files_behind(),
+        "page tables KiB": status("VmPTE"),
+    }
+"""
+
+# What a block leaves behind that dies with it, one way to each line.
+LEAVING_NOTHING = {
+    "nothing alive at the seal": """
+def block(number):
+    with frozen_arena():
+        data = [str(part) * 3 for part in range(200)]
+        del data
+""",
+    "an empty block": """
+def block(number):
+    with frozen_arena():
+        pass
+""",
+    "abandoned by an exception": """
+def block(number):
+    try:
+        with frozen_arena():
+            data = [str(part) * 3 for part in range(200)]
+            raise LookupError
+    except LookupError:
+        pass
+""",
+    "a nested pair": """
+def block(number):
+    with frozen_arena():
+        with frozen_arena():
+            data = [str(part) * 3 for part in range(200)]
+            del data
+""",
+    "in a thread of its own": """
+def block(number):
+    def body():
+        with frozen_arena():
+            data = [str(part) * 3 for part in range(200)]
+            del data
+    in_thread(body)
+""",
+}
+
+
+@pytest.mark.parametrize("kind", LEAVING_NOTHING)
+def test_ten_thousand_blocks_one_after_another_leak_nothing(kind: str) -> None:
+    blocks = 10_000 if kind != "in a thread of its own" else 2_000
+    seen = run_python(
+        COUNTING
+        + LEAVING_NOTHING[kind]
+        + """
+blocks = int(sys.argv[1])
+for number in range(blocks // 5):
+    block(number)
+before = count()
+for number in range(blocks):
+    block(number)
+after = count()
+print(json.dumps({name: [before[name], after[name]] for name in before}))
+""",
+        str(blocks),
+        timeout=280,
+    ).json
+    print(f"{blocks} blocks, {kind}: {seen}")
+    assert seen["descriptors"][1] <= seen["descriptors"][0]
+    assert seen["mappings"][1] - seen["mappings"][0] <= 8, seen
+    assert seen["address space KiB"][1] - seen["address space KiB"][0] <= 8 * 1024, seen
+    assert seen["resident KiB"][1] - seen["resident KiB"][0] <= 4 * 1024, seen
+    if seen["files KiB"][0] is not None:
+        assert seen["files KiB"][1] - seen["files KiB"][0] <= 4 * 1024, seen
+
+
+def test_a_thousand_sealed_arenas_alive_at_once_cost_little_beside_their_data() -> None:
+    seen = run_python(
+        COUNTING
+        + """
+held = [None] * 1000
+with frozen_arena("first"):
+    first = [str(part) * 3 for part in range(200)]
+before = count()
+for number in range(1000):
+    with frozen_arena(f"arena {number}"):
+        held[number] = [f"{number}-{part}" for part in range(200)]
+after = count()
+assert [arena.state for arena in fa.arenas()] == ["sealed"] * 1001
+assert all(held[number][77] in arena for number, arena in enumerate(fa.arenas()[1:]))
+def read():
+    assert [items[199] for items in held] == [f"{number}-199" for number in range(1000)]
+    return fa.sharing().private_os_pages
+private = fork_and_report(read)
+def change():
+    for items in held:
+        items.append("child")
+    return len(held[999])
+assert fork_and_report(change) == 201 and len(held[999]) == 200
+data = sum(arena.report.live_bytes for arena in fa.arenas()[1:])
+print(json.dumps({
+    "private": private,
+    "data KiB": data / 1024,
+    **{name: (after[name] or 0) - (before[name] or 0) for name in before},
+}))
+""",
+        timeout=280,
+    ).json
+    each = {name: round(value / 1000, 2) for name, value in seen.items() if name != "private"}
+    print(f"what an arena costs: {each}")
+    own = (
+        seen["resident KiB"]
+        + max(0, seen["files KiB"] - seen["data KiB"])
+        + seen["page tables KiB"]
+    )
+    print(f"beside its data: {own / 1000:.0f} KiB of memory, {each['mappings']} mappings")
+    assert own / 1000 <= 512
+    assert seen["descriptors"] <= 0
+    assert seen["mappings"] <= 1000 * 30, "the kernel allows 65,530 mappings"
+    assert seen["private"] == 0 or __import__("sys").version_info < (3, 12)
+
+
+def test_arenas_of_which_some_die_leave_room_for_new_ones() -> None:
+    run_python(
+        COUNTING
+        + """
+held = {}
+def build(number):
+    try:
+        with frozen_arena():
+            held[number] = [f"{number}-{part}" for part in range(200)]
+            if number % 2:
+                raise LookupError
+    except LookupError:
+        pass
+for number in range(400):
+    build(number)
+middle = count()
+for round in range(5):
+    for number in range(1, 400, 2):
+        del held[number]
+    gc.collect()
+    for number in range(1, 400, 2):
+        build(number)
+after = count()
+assert after["mappings"] - middle["mappings"] <= 60, (middle, after)
+assert after["address space KiB"] - middle["address space KiB"] <= 128 * 1024, (middle, after)
+assert all(held[number][77] == f"{number}-77" for number in range(400))
+""",
+        timeout=280,
+    )

@@ -1,0 +1,231 @@
+"""Faults of memory: no memfd, no collapse, no /proc, little room, ENOMEM at every n-th call."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from forking import run_python
+
+# Builds, seals, forks, reads, changes: whatever the kernel refused, this must come out right.
+WORK = """
+with frozen_arena("faulty") as arena:
+    data = {f"key-{n}": [str(n) * 2, (n + 1000, n / 7), {n: "größe"}] for n in range(3000)}
+    large = bytearray(range(256)) * 20_000
+    many = [n + 1000 for n in range(300_000)]
+    del many[1000:]
+with frozen_arena("second") as second:
+    more = [str(n) * 3 for n in range(1000)]
+def check():
+    assert len(data) == 3000 and all(data[f"key-{n}"][0] == str(n) * 2 for n in range(3000))
+    assert large == bytearray(range(256)) * 20_000
+    assert many == [n + 1000 for n in range(1000)]
+    assert more == [str(n) * 3 for n in range(1000)]
+def child():
+    check()
+    data["key-5"].append("child")
+    large[7] = 0
+    large.extend(b"more")
+    data.clear()
+    gc.collect()
+    return sum(map(len, more))
+check()
+assert fork_and_report(child) == sum(map(len, more))
+check()
+assert {arena.state, second.state} <= {"sealed", "abandoned"}, (arena.state, second.state)
+"""
+
+COUNT_PAGES = """
+def reading():
+    assert sum(len(value) for value in data.values()) == 9000
+    return fa.sharing().private_os_pages
+print(json.dumps({
+    "private": fork_and_report(reading),
+    "shared": fa.sharing().shared_os_pages,
+    "overflow": arena.report.overflow_blocks,
+    "states": [arena.state, second.state],
+}))
+"""
+
+
+def _faults(names: str) -> dict[str, str | None]:
+    return {"FROZEN_ARENA_TEST_FAULTS": names}
+
+
+def test_without_faults_nothing_overflows() -> None:
+    seen = run_python(WORK + COUNT_PAGES).json
+    assert (seen["overflow"], seen["states"]) == (0, ["sealed", "sealed"])
+    assert seen["shared"] > 500
+
+
+def test_without_memfd_the_arena_works_and_says_so() -> None:
+    seen = run_python(
+        WORK
+        + """
+(memfd,) = [check for check in fa.status().checks if check.name == "memfd"]
+print(json.dumps([memfd.ok, arena.report.unsealed_bytes > 0, arena.state, second.state]))
+""",
+        env=_faults("no_memfd"),
+    ).json
+    assert seen == [False, True, "sealed", "sealed"]
+
+
+def test_without_collapse_the_arena_works_with_small_pages() -> None:
+    seen = run_python(WORK + COUNT_PAGES, env=_faults("no_collapse")).json
+    assert (seen["overflow"], seen["states"]) == (0, ["sealed", "sealed"])
+
+
+def test_without_proc_the_arena_works_and_sharing_says_why_it_cannot_count() -> None:
+    run_python(
+        WORK
+        + """
+try:
+    arena.sharing()
+except fa.FrozenArenaError as error:
+    assert "/proc" in str(error) or "pagemap" in str(error), error
+else:
+    raise AssertionError("counted without /proc")
+""",
+        env=_faults("no_proc"),
+    )
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="no unshare(1)")
+def test_where_proc_is_really_not_mounted_the_arena_works() -> None:
+    shell = ["unshare", "-m", "sh", "-c", 'umount -l /proc && exec "$@"', "sh"]
+    probe = run_python("print(json.dumps(os.path.exists('/proc/self')))", wrap=shell, status=None)
+    if probe.returncode != 0 or probe.json:
+        pytest.skip(f"may not unmount /proc here: {probe.stderr.strip()[-200:]}")
+    run_python(
+        WORK
+        + """
+try:
+    arena.sharing()
+except fa.FrozenArenaError:
+    pass
+""",
+        wrap=shell,
+    )
+
+
+@pytest.mark.parametrize("names", ["no_memfd,no_collapse", "no_memfd,no_collapse,no_proc"])
+def test_several_faults_at_once(names: str) -> None:
+    run_python(WORK, env=_faults(names))
+
+
+@pytest.mark.parametrize("nth", range(1, 49))
+def test_kernel_refusing_the_nth_request_never_loses_data(nth: int) -> None:
+    run_python(WORK, env=_faults(f"fail_nth={nth}"))
+
+
+@pytest.mark.parametrize("every", [1, 2, 3, 5, 7, 13])
+@pytest.mark.parametrize("with_memfd", [True, False])
+def test_kernel_refusing_every_nth_request_never_loses_data(every: int, with_memfd: bool) -> None:
+    names = f"fail_every={every}" + ("" if with_memfd else ",no_memfd")
+    seen = run_python(
+        WORK
+        + "print(json.dumps([a.report and a.report.overflow_blocks for a in (arena, second)]))\n",
+        env=_faults(names),
+    ).json
+    if every == 1:
+        assert seen[0] is None or seen[0] > 3000
+
+
+@pytest.mark.parametrize("room", [0, 16, 48, 80, 200])
+def test_address_space_too_small_for_the_arena_sends_the_data_to_the_ordinary_heap(
+    room: int,
+) -> None:
+    run_python(
+        """
+        import resource
+        used = int(open("/proc/self/statm").read().split()[0]) * 4096
+        limit = used + (int(sys.argv[1]) << 20) + (24 << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        with frozen_arena() as arena:
+            data = [[str(number) * 2] for number in range(20_000)]
+        assert arena.state in ("sealed", "abandoned")
+        assert data[19_999] == ["1999919999"]
+        if arena.state == "sealed" and int(sys.argv[1]) == 0:
+            assert arena.report.overflow_blocks > 10_000, arena.report
+        assert fork_and_report(lambda: len(data)) == 20_000
+        """,
+        str(room),
+    )
+
+
+@pytest.mark.parametrize("when", ["after the import", "after the seal", "in the worker"])
+def test_worker_can_still_allocate_when_address_space_is_lowered_to_4_gib(when: str) -> None:
+    run_python(
+        """
+        import resource
+        def lower(): resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+        when = sys.argv[1]
+        if when == "after the import":
+            lower()
+        with frozen_arena() as arena:
+            data = [[str(number) * 20] for number in range(200_000)]
+        if when == "after the seal":
+            lower()
+        assert arena.report.overflow_blocks == 0, arena.report
+        def work():
+            if when == "in the worker":
+                lower()
+            block = bytearray(50_000_000)
+            own = [[str(number) * 3] for number in range(100_000)]
+            with frozen_arena() as mine:
+                third = [[str(number) * 4] for number in range(10_000)]
+            overflow, last = mine.report.overflow_blocks, data[199_999][0]
+            return [len(block), len(own), overflow, last == "199999" * 20]
+        assert fork_and_report(work) == [50_000_000, 100_000, 0, True]
+        """,
+        when,
+    )
+
+
+def test_import_and_an_empty_block_reserve_next_to_no_address_space() -> None:
+    seen = run_python(
+        """
+        def size(): return int(open("/proc/self/statm").read().split()[0]) * 4096 >> 20
+        started = size()
+        import frozen_arena as fa
+        imported = size()
+        with fa.frozen_arena():
+            pass
+        import json
+        print(json.dumps([imported - started, size() - imported]))
+        """,
+        prelude="",
+    ).json
+    assert seen[0] < 128, "import reserves address space"
+    assert seen[1] < 1024, "an empty block reserves address space"
+
+
+def test_large_and_odd_sizes_in_a_block() -> None:
+    run_python(
+        """
+        sizes = [0, 1, 7, 511, 512, 513, 4095, 4096, 65_537]
+        sizes += [(1 << 20) - 33, 1 << 20, (1 << 20) + 1, 5 << 20, 33 << 20]
+        with frozen_arena() as arena:
+            raw = [bytearray(b"x" * size) for size in sizes]
+            grown = bytearray()
+            for size in sizes:
+                grown.extend(b"y" * (size - len(grown)))
+            shrunk = bytearray(40 << 20)
+            del shrunk[100:]
+            lists = [[None] * (size // 8) for size in sizes]
+            for items in lists[:6]:
+                items.extend([1] * 1000)
+        assert [len(part) for part in raw] == sizes and all(set(part) <= {120} for part in raw)
+        assert len(grown) == sizes[-1] and shrunk == bytearray(100)
+        def change():
+            for part in raw:
+                part.extend(b"more")
+                del part[: len(part) // 2]
+            for items in lists:
+                items.append(1)
+                items.clear()
+            return sum(map(len, raw)) > 0
+        assert fork_and_report(change) is True
+        assert [len(part) for part in raw] == sizes
+        """
+    )

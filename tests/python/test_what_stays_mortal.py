@@ -1,0 +1,194 @@
+"""What an arena leaves reference counted: by type and reason, and by the caller's wish."""
+
+from __future__ import annotations
+
+import pytest
+from forking import HAS_IMMORTAL_OBJECTS, run_python
+
+needs_immortal = pytest.mark.skipif(not HAS_IMMORTAL_OBJECTS, reason="3.11 freezes nothing")
+
+
+@pytest.mark.parametrize(
+    ("made", "type_name"),
+    [
+        ("Finalised()", "Finalised"),
+        ("open(os.devnull)", "TextIOWrapper"),
+        ("open(os.devnull, 'rb')", "BufferedReader"),
+        ("__import__('socket').socket()", "socket"),
+        ("(x for x in range(3))", "generator"),
+        ("coroutine()", "coroutine"),
+        ("threading.Lock()", "lock"),
+        ("threading.RLock()", "RLock"),
+        ("weakref.ref(target, print)", "ReferenceType"),
+        ("sys._getframe()", "frame"),
+    ],
+)
+@needs_immortal
+def test_object_with_an_end_that_can_be_seen_stays_mortal(made: str, type_name: str) -> None:
+    run_python(
+        f"""
+        class Plain: pass
+        class Finalised:
+            def __del__(self): pass
+        async def coroutine(): pass
+        with frozen_arena() as arena:
+            target = Plain()
+            data = [["beside"], {made}]
+        reasons = mortal_reasons(arena.report)
+        assert {type_name!r} in reasons, arena.report.mortal_types
+        assert len(reasons[{type_name!r}]) > 3, reasons
+        assert sys.getrefcount(data[1]) < 1000, sys.getrefcount(data[1])
+        assert not (set(reasons) & {{"list", "str"}}), reasons
+        if hasattr(data[1], "close"):
+            data[1].close()
+        """
+    )
+
+
+@needs_immortal
+def test_ordinary_data_leaves_nothing_mortal() -> None:
+    run_python(
+        """
+        import collections, dataclasses, datetime, decimal, enum, fractions, ipaddress, re, uuid
+        @dataclasses.dataclass
+        class Record:
+            at: object
+        class Slots:
+            __slots__ = ("a", "__weakref__")
+        class Colour(enum.Enum):
+            RED = 1
+        Point = collections.namedtuple("Point", "x y")
+        class Names(dict): pass
+        with frozen_arena() as arena:
+            data = [
+                {"a": 1.5}, [2**70], (3j,), {"s"}, frozenset({"f"}), "a" * 3, b"r" * 3,
+                Record(datetime.datetime(2024, 1, 2)), Slots(), [Colour.RED], Point(1, [2]),
+                Names(), bytearray(9),
+                datetime.date(2024, 1, 2), datetime.time(1), datetime.timedelta(2),
+                datetime.timezone(datetime.timedelta(hours=1)), decimal.Decimal("1.5"),
+                fractions.Fraction(1, 3), uuid.UUID(int=5), ipaddress.ip_address("1.2.3.4"),
+                collections.deque([1]), collections.OrderedDict(a=[1]), collections.Counter("abc"),
+                collections.defaultdict(list, a=[1]), collections.ChainMap({}), range(9999),
+            ]
+        assert arena.report.mortal_types == (), arena.report.mortal_types
+        """
+    )
+
+
+@needs_immortal
+def test_keep_mortal_by_type_lets_the_object_die_when_a_child_drops_it() -> None:
+    run_python(
+        """
+        class Record: pass
+        class Special(Record): pass
+        with frozen_arena(keep_mortal=(Record,)) as arena:
+            data = [Record(), Special(), ["list"]]
+        assert {"Record", "Special"} <= set(mortal_reasons(arena.report)), arena.report.mortal_types
+        assert "keep_mortal" in mortal_reasons(arena.report)["Record"], arena.report.mortal_types
+        def drop():
+            refs = [weakref.ref(data[0]), weakref.ref(data[1])]
+            data[0] = data[1] = None
+            return [ref() is None for ref in refs]
+        assert fork_and_report(drop) == [True, True]
+        assert type(data[0]) is Record
+        """
+    )
+
+
+@needs_immortal
+def test_keep_mortal_by_predicate_is_asked_about_each_type() -> None:
+    run_python(
+        """
+        class Record: pass
+        class Kept: pass
+        with frozen_arena(keep_mortal=lambda kind: kind.__name__ == "Kept") as arena:
+            data = [(Record if number % 2 else Kept)() for number in range(100)]
+        counts = {name.rsplit(".", 1)[-1]: count for name, _, count in arena.report.mortal_types}
+        assert counts == {"Kept": 50}, arena.report.mortal_types
+        assert sys.getrefcount(data[0]) < 10 < sys.getrefcount(data[1])
+        """
+    )
+
+
+@needs_immortal
+@pytest.mark.parametrize("given", ["HASH", "(HASH,)", "lambda kind: kind is HASH"])
+def test_also_freeze_names_an_extension_type_that_would_stay_mortal(given: str) -> None:
+    run_python(
+        f"""
+        import hashlib
+        HASH = type(hashlib.sha256())
+        with frozen_arena() as without:
+            first = [hashlib.sha256(b"data")]
+        assert "HASH" in mortal_reasons(without.report), without.report.mortal_types
+        with frozen_arena(also_freeze={given}) as arena:
+            second = [hashlib.sha256(b"data")]
+        assert "HASH" not in mortal_reasons(arena.report), arena.report.mortal_types
+        assert sys.getrefcount(first[0]) < 1000 < sys.getrefcount(second[0])
+        assert fork_and_report(lambda: second[0].hexdigest()) == first[0].hexdigest()
+        """
+    )
+
+
+@needs_immortal
+def test_keep_mortal_wins_over_also_freeze() -> None:
+    run_python(
+        """
+        class Record: pass
+        with frozen_arena(keep_mortal=(Record,), also_freeze=(Record,)) as arena:
+            data = [Record()]
+        assert "Record" in mortal_reasons(arena.report)
+        """
+    )
+
+
+@needs_immortal
+def test_instance_of_an_unknown_extension_type_stays_mortal_unless_it_is_named() -> None:
+    run_python(
+        """
+        import sqlite3
+        with frozen_arena() as arena:
+            data = [sqlite3.connect(":memory:")]
+        assert "Connection" in mortal_reasons(arena.report), arena.report.mortal_types
+        data[0].close()
+        """
+    )
+
+
+@needs_immortal
+def test_mortal_object_keeps_what_it_refers_to_and_dies_once() -> None:
+    run_python(
+        """
+        died = []
+        class Finalised:
+            def __init__(self, n): self.n, self.data = n, [str(n) * 3]
+            def __del__(self): died.append(self.n)
+        with frozen_arena() as arena:
+            holder = {"one": Finalised(1), "two": Finalised(2)}
+        assert died == []
+        del holder["one"]
+        assert died == [1], died
+        assert holder["two"].data == ["222"]
+        gc.collect()
+        assert died == [1], died
+        """
+    )
+
+
+@pytest.mark.parametrize("count", [1, 1000])
+def test_lock_of_the_block_works_before_and_after_a_fork(count: int) -> None:
+    run_python(
+        f"""
+        with frozen_arena() as arena:
+            locks = [threading.Lock() for _ in range({count})]
+            locks += [threading.RLock(), threading.Event()]
+        def use():
+            for lock in locks[:-1]:
+                with lock:
+                    pass
+            locks[-1].set()
+            return locks[-1].wait() and locks[0].acquire(blocking=False)
+        assert use() is True
+        locks[0].release()
+        assert fork_and_report(use) is True
+        """
+    )

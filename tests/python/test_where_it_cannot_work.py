@@ -1,0 +1,148 @@
+"""Where frozen arena cannot work, the block runs as ordinary code, and says so once."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from forking import run_python
+
+# The package without its extension module, as in the pure-Python wheel of other systems.
+WITHOUT_CORE = """
+import gc, json, os, sys, warnings
+sys.modules["frozen_arena._core"] = None
+"""
+
+SUBINTERPRETER = """
+import os, sys, textwrap
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+def run_there(source, **config):
+    made = interpreters.create(*config.values())
+    outcome = interpreters.run_string(made, textwrap.dedent(source))
+    assert outcome is None, outcome
+    interpreters.destroy(made)
+"""
+
+
+def test_block_without_the_extension_runs_as_ordinary_code_and_warns_once() -> None:
+    run_python(
+        """
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            import frozen_arena as fa
+            from frozen_arena import frozen_arena
+            with frozen_arena("one") as arena:
+                data = [str(number) * 2 for number in range(1000)]
+            with frozen_arena("two"):
+                more = [str(number) * 2 for number in range(1000)]
+        mine = [entry for entry in seen if issubclass(entry.category, fa.FrozenArenaWarning)]
+        assert len(mine) == 1, [str(entry.message) for entry in seen]
+        assert len(str(mine[0].message)) > 20, mine[0].message
+        assert "<string>" in mine[0].filename, mine[0].filename
+        assert data[77] == "7777" and data[77] not in arena
+        assert not fa.status().available
+        """,
+        prelude=WITHOUT_CORE,
+    )
+
+
+def test_on_unsupported_raise_raises_and_ignore_is_silent() -> None:
+    run_python(
+        """
+        warnings.simplefilter("error")
+        import frozen_arena as fa
+        from frozen_arena import frozen_arena
+        with frozen_arena(on_unsupported="ignore") as arena:
+            data = [str(number) * 2 for number in range(1000)]
+        try:
+            with frozen_arena(on_unsupported="raise"):
+                raise AssertionError("the block was entered")
+        except fa.Unsupported as error:
+            assert len(str(error)) > 20
+        else:
+            raise AssertionError("nothing was raised")
+        @frozen_arena(on_unsupported="ignore")
+        def load(): return 5
+        assert load() == 5
+        try:
+            with frozen_arena(on_unsupported="ignore"):
+                raise LookupError
+        except LookupError:
+            pass
+        """,
+        prelude=WITHOUT_CORE,
+    )
+
+
+def test_keywords_are_checked_where_it_cannot_work_too() -> None:
+    run_python(
+        """
+        from frozen_arena import frozen_arena
+        for keywords, kind in (({"threads": "some"}, ValueError), ({"limit": "1"}, TypeError)):
+            try:
+                frozen_arena(**keywords)
+            except kind:
+                pass
+            else:
+                raise AssertionError(keywords)
+        """,
+        prelude=WITHOUT_CORE,
+    )
+
+
+def test_functions_over_all_arenas_answer_where_there_are_none() -> None:
+    run_python(
+        """
+        import frozen_arena as fa
+        assert list(fa.arenas()) == []
+        sharing = fa.sharing()
+        assert (sharing.private_os_pages, sharing.shared_os_pages) == (0, 0)
+        """,
+        prelude=WITHOUT_CORE,
+    )
+
+
+def test_subinterpreter_imports_the_package_and_runs_the_block_as_ordinary_code() -> None:
+    run_python(
+        """
+        run_there('''
+            import warnings
+            warnings.simplefilter("ignore")
+            import frozen_arena as fa
+            with fa.frozen_arena() as arena:
+                data = [str(number) * 2 for number in range(1000)]
+            assert data[77] == "7777" and data[77] not in arena
+            try:
+                with fa.frozen_arena(on_unsupported="raise"):
+                    pass
+            except fa.Unsupported as error:
+                assert "interpreter" in str(error), error
+            else:
+                raise AssertionError("supported in a subinterpreter?")
+        ''')
+        """,
+        prelude=SUBINTERPRETER,
+    )
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="every subinterpreter shares the lock")
+def test_subinterpreter_of_a_process_with_arenas_harms_nothing() -> None:
+    run_python(
+        """
+        import frozen_arena as fa
+        with fa.frozen_arena("before") as before:
+            data = [str(number) * 2 for number in range(1000)]
+        run_there('''
+            import json
+            own = [str(number) * 3 for number in range(1000)]
+            assert json.loads(json.dumps(own)) == own
+        ''')
+        with fa.frozen_arena("after") as after:
+            more = [str(number) * 2 for number in range(1000)]
+        assert (before.state, after.state) == ("sealed", "sealed") and more[77] in after
+        """,
+        prelude=SUBINTERPRETER,
+    )
