@@ -91,7 +91,6 @@ def measure(arguments: argparse.Namespace) -> harness.Result:
         "MiB: growth of the child's own memory; ratio: frozen to stock;"
         " objects, payload: OS pages of the arena copied, by lane"
     )
-    memory.touch(int(400 * memory.MIB * scale))
     request: dict[str, Any] = {"dataset": "json_records", "mode": "stock", "scale": 0}
     empty = harness.fresh(MODULE, request)["own_bytes"] / memory.MIB
     result.notes.append(f"with no data at all the child of a stock parent grows by {empty:.1f} MiB")

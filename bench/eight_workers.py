@@ -13,7 +13,7 @@ import sys
 from typing import Any
 
 from bench import harness, memory
-from bench.passes import MIX_OPTIONS, build_mix, scan_mix
+from bench.passes import build_mix, scan_mix
 
 MODULE = "bench.eight_workers"
 _MAX_RATIO = 1.05
@@ -32,7 +32,7 @@ def tree(request: dict[str, Any]) -> dict[str, Any]:
     """
     scan_mix(build_mix(1))  # imports and caches
     if request["mib"]:
-        with harness.prepared(request["mode"], "mix", MIX_OPTIONS):
+        with harness.prepared(request["mode"], "mix", {}):
             roots = build_mix(request["mib"])
     else:
         roots = {}

@@ -16,7 +16,7 @@ import time
 from typing import Any
 
 from bench import harness, memory
-from bench.passes import MIX_OPTIONS, build_mix
+from bench.passes import build_mix
 
 MODULE = "bench.fork_cost"
 _MAX_RATIO = 1.2
@@ -39,7 +39,7 @@ def tree(request: dict[str, Any]) -> list[float]:
     data: Any = None
     build_mix(1)
     if mib:
-        with harness.prepared(request["mode"], "fork", MIX_OPTIONS):
+        with harness.prepared(request["mode"], "fork", {}):
             data = _build(mib)
     gc.collect()
     resident = memory.resident_bytes()

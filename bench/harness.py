@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
-import importlib.metadata
+import importlib
 import json
 import os
 import platform
@@ -27,7 +27,7 @@ from statistics import median
 from typing import Any
 
 MODES = ("stock", "gc.freeze", "frozen")
-_CHECKOUT = Path(__file__).resolve().parent.parent
+CHECKOUT = Path(__file__).resolve().parent.parent
 _TIME_LIMIT = 1800.0  # seconds one tree may take; the largest builds 8 GiB
 
 Request = Mapping[str, Any]
@@ -103,6 +103,12 @@ def main(scenario: Scenario, description: str | None) -> int:
     return 0 if all(bound.ok for bound in result.bounds) else 1
 
 
+def environment(**variables: str) -> dict[str, str]:
+    """The environment of a tree: what the user has, and this checkout on the path."""
+    path = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path, **variables}
+
+
 @contextlib.contextmanager
 def start(module: str, request: Request, **variables: str) -> Iterator[tuple[Any, int]]:
     """Starts the tree side of `module` in a fresh interpreter.
@@ -116,7 +122,6 @@ def start(module: str, request: Request, **variables: str) -> Iterator[tuple[Any
         The process with pipes to its standard input and output, and the descriptor of its answer.
     """
     reading, writing = os.pipe()
-    environment = {**os.environ, "PYTHONPATH": str(_CHECKOUT), **variables}
     command = [
         sys.executable,
         "-m",
@@ -131,7 +136,7 @@ def start(module: str, request: Request, **variables: str) -> Iterator[tuple[Any
         pass_fds=(writing,),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env=environment,
+        env=environment(**variables),
         text=True,
         start_new_session=True,
     )
@@ -248,30 +253,42 @@ def _work_and_wait(work: Callable[[], Any], to_parent: int, from_parent: int) ->
         os._exit(status)
 
 
-@contextlib.contextmanager
-def prepared(mode: str, name: str, options: Mapping[str, Any]) -> Iterator[Any]:
+def prepared(
+    mode: str, name: str, options: Mapping[str, Any]
+) -> contextlib.AbstractContextManager[Any]:
     """The block in which a parent builds its data, in one of the three `MODES`.
 
-    Yields:
-        The arena in mode "frozen", otherwise None.
+    Returns:
+        A context manager that gives the arena in mode "frozen", otherwise None.
     """
     if mode == "frozen":
         from frozen_arena import frozen_arena
 
-        with frozen_arena(name, **options) as arena:
-            yield arena
-        return
-    yield None
-    if mode == "gc.freeze":
-        gc.collect()
-        gc.freeze()
+        return frozen_arena(name, **options)
+    return _OrdinaryBlock(collector_frozen=mode == "gc.freeze")
+
+
+class _OrdinaryBlock:
+    """Stands for the block in the modes without an arena."""
+
+    def __init__(self, *, collector_frozen: bool) -> None:
+        self._collector_frozen = collector_frozen
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        if self._collector_frozen:
+            gc.collect()
+            gc.freeze()
 
 
 def package_version() -> str | None:
-    """Version of frozen-arena for this interpreter, or None when it is not installed."""
+    """Version of frozen-arena for this interpreter, or None when arenas cannot work in it."""
     try:
-        return importlib.metadata.version("frozen-arena")
-    except importlib.metadata.PackageNotFoundError:
+        importlib.import_module("frozen_arena._core")
+        return str(importlib.import_module("frozen_arena").__version__)
+    except ImportError:
         return None
 
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import re
 import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from bench import harness
 from bench.loops import LOOPS, STATES
@@ -36,13 +34,9 @@ def count_instructions(loop: str, count: int, state: str) -> int:
     command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable]
     ended = subprocess.run(
         [*command, "-m", "bench.loops", loop, str(count), state],
-        env={
-            **os.environ,
-            "PYTHONHASHSEED": "0",
-            "BENCH_MOVED": _MOVED if state == STATES[1] else "",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
-        },
+        env=harness.environment(
+            PYTHONHASHSEED="0", BENCH_MOVED=_MOVED if state == STATES[1] else ""
+        ),
         capture_output=True,
         text=True,
         check=False,

@@ -24,7 +24,6 @@ MIX = (
     "long_texts",
     "big_numbers",
 )
-MIX_OPTIONS = {"instance_dicts": True}
 
 
 def build_mix(mib: float) -> dict[str, Any]:

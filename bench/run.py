@@ -26,7 +26,7 @@ SCENARIOS = {
     "block_cost": 5,
     "outside": 6,
 }
-_RESULTS = Path(__file__).resolve().parent / "results"
+_RESULTS = harness.CHECKOUT / "bench" / "results"
 
 
 def main() -> int:
@@ -61,7 +61,7 @@ def _run(name: str, path: Path, quick: bool) -> dict[str, Any]:
     path.unlink(missing_ok=True)
     command = [sys.executable, "-m", f"bench.{name}", "--json", str(path)]
     start = time.perf_counter()
-    subprocess.run(command + ["--quick"] * quick, cwd=_RESULTS.parent.parent, check=False)
+    subprocess.run(command + ["--quick"] * quick, cwd=harness.CHECKOUT, check=False)
     content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"bounds": []}
     added = {"scenario": name, "failed": not path.exists(), "seconds": time.perf_counter() - start}
     return {**content, **added}

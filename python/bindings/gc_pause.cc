@@ -10,36 +10,49 @@ namespace {
 // Guarded by the GIL.
 int open_blocks = 0;
 bool was_enabled = false;
+PyObject* callbacks = nullptr;  // gc.callbacks; never given back: blocks come until the interpreter ends
+PyObject* callback = nullptr;
 
 void AfterCollection(const std::string& phase, const py::handle& /*info*/) {
   if (phase == "stop" && open_blocks > 0) PyGC_Disable();
 }
 
-// Made once and never freed: gc.callbacks may hold it until the interpreter ends.
-py::object& Callback() {
-  static py::object& callback = *new py::object(py::cpp_function(&AfterCollection));
-  return callback;
-}
-
 }  // namespace
 
-void GcPause::Begin() {
+void GcPause::Prepare() {
+  if (callbacks != nullptr) return;
+  callbacks = py::object(py::module_::import("gc").attr("callbacks")).release().ptr();
+  callback = py::cpp_function(&AfterCollection).release().ptr();
+}
+
+bool GcPause::Begin() noexcept {
   if (open_blocks == 0) {
-    py::module_::import("gc").attr("callbacks").attr("append")(Callback());
+    if (PyList_Append(callbacks, callback) != 0) return false;
     was_enabled = PyGC_Disable() != 0;
   }
   ++open_blocks;
+  return true;
 }
 
-void GcPause::End() {
+void GcPause::StopWatching() noexcept {
+  if (open_blocks > 1) return;
+  const Py_ssize_t index = PySequence_Index(callbacks, callback);
+  if (index < 0 || PySequence_DelItem(callbacks, index) != 0) PyErr_Clear();  // somebody has emptied the list
+}
+
+void GcPause::End() noexcept {
   if (--open_blocks > 0) return;
   if (was_enabled) {
     PyGC_Enable();
   } else {
     PyGC_Disable();
   }
-  const py::object callbacks = py::module_::import("gc").attr("callbacks");
-  if (callbacks.contains(Callback())) callbacks.attr("remove")(Callback());
+}
+
+void GcPause::CollectNow() noexcept {
+  const bool enabled = PyGC_Enable() != 0;  // PyGC_Collect returns at once when collection is disabled
+  PyGC_Collect();
+  if (!enabled) PyGC_Disable();
 }
 
 void GcPause::LetOneRun() noexcept {

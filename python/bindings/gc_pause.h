@@ -13,10 +13,18 @@ namespace frozen_arena {
 
 class GcPause {
  public:
-  // A block begins. The first open block disables collection. Raises what importing gc raises.
-  static void Begin();
-  // A block ends. The last one sets collection to what it was before the first.
-  static void End();
+  // Looks up gc.callbacks, once, when the module is imported. May throw py::error_already_set.
+  static void Prepare();
+  // A block begins. The first open block disables collection. Frees no object: what went to a free list here
+  // would be the first memory that the block uses. False with an exception set when there is no memory.
+  static bool Begin() noexcept;
+  // A block is about to end: before its last collection, whose callbacks would otherwise leave a dict of the
+  // arena in a free list.
+  static void StopWatching() noexcept;
+  // A block has ended. The last one sets collection to what it was before the first.
+  static void End() noexcept;
+  // A full collection, whether collection is enabled or not. Free lists are empty afterwards.
+  static void CollectNow() noexcept;
   // Given to Arena as on_doubled: allocates nothing.
   static void LetOneRun() noexcept;
 };

@@ -28,23 +28,63 @@ constexpr TracemallocControl kTracemalloc = {
     [](int limit) { Tracemalloc().attr("start")(limit); },
 };
 
+// The functions that a block calls while its allocations are routed, or right before. They are plain C functions
+// of one argument: pybind11's calls make a tuple, and a tuple that is freed on the wrong side of the border goes
+// to a free list and takes memory across it.
+
+Arena* ArenaOf(PyObject* handle) {
+  return handle == Py_None ? nullptr : &py::cast<ArenaHandle&>(py::handle(handle)).arena();
+}
+
+// enter(arena): collects, which empties the free lists, then routes this thread to `arena`.
+PyObject* Enter(PyObject* /*module*/, PyObject* handle) {
+  Arena* const arena = ArenaOf(handle);
+  GcPause::CollectNow();
+  if (!GcPause::Begin()) return nullptr;
+  RouteThread(arena);
+  Py_RETURN_NONE;
+}
+
+// leave(): from here on nothing of this thread is routed. The first thing that the end of a block does.
+PyObject* Leave(PyObject* /*module*/, PyObject* /*none*/) {
+  RouteThread(nullptr);
+  GcPause::StopWatching();
+  Py_RETURN_NONE;
+}
+
+// route_thread(arena or None)
+PyObject* RouteThreadFromPython(PyObject* /*module*/, PyObject* handle) {
+  RouteThread(ArenaOf(handle));
+  Py_RETURN_NONE;
+}
+
+// route_all_threads(arena or None)
+PyObject* RouteAllThreadsFromPython(PyObject* /*module*/, PyObject* handle) {
+  RouteAllThreads(ArenaOf(handle));
+  Py_RETURN_NONE;
+}
+
+// collect_last(): the collection at the end of a block.
+PyObject* CollectLast(PyObject* /*module*/, PyObject* /*none*/) {
+  GcPause::CollectNow();
+  Py_RETURN_NONE;
+}
+
+PyMethodDef plain_functions[] = {
+    {"enter", &Enter, METH_O, nullptr},
+    {"leave", &Leave, METH_NOARGS, nullptr},
+    {"route_thread", &RouteThreadFromPython, METH_O, nullptr},
+    {"route_all_threads", &RouteAllThreadsFromPython, METH_O, nullptr},
+    {"collect_last", &CollectLast, METH_NOARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
+
 // Returns whether tracemalloc had to be started anew.
 bool BeginBlockFromPython() {
   bool restarted = false;
   EnsureInstalled(kTracemalloc, &restarted);
-  GcPause::Begin();
   BeginBlock();
   return restarted;
-}
-
-bool EndBlockFromPython() {
-  const bool whole = EndBlock();
-  GcPause::End();
-  return whole;
-}
-
-Arena* ArenaOf(const py::object& handle) {
-  return handle.is_none() ? nullptr : &handle.cast<ArenaHandle&>().arena();
 }
 
 py::dict Hooks() {
@@ -85,11 +125,14 @@ PYBIND11_MODULE(_core, module) {
   using namespace frozen_arena;  // NOLINT(google-build-using-namespace): the module is this namespace
   module.doc() = "Memory, hooks and freezing behind frozen_arena. Private.";
   BindArena(module);
+  GcPause::Prepare();
+  if (PyModule_AddFunctions(module.ptr(), plain_functions) != 0) throw py::error_already_set();
   module.def("begin_block", &BeginBlockFromPython);
-  module.def("end_block", &EndBlockFromPython);
-  module.def("route_thread", [](const py::object& arena) { RouteThread(ArenaOf(arena)); }, py::arg("arena"));
-  module.def("route_all_threads", [](const py::object& arena) { RouteAllThreads(ArenaOf(arena)); },
-             py::arg("arena"));
+  module.def("end_block", [] {
+    const bool whole = EndBlock();
+    GcPause::End();
+    return whole;
+  });
   module.def("hooks", &Hooks);
   module.def("uninstall", [](bool arenas_alive) {
     const Status status = Uninstall(arenas_alive);

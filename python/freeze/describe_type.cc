@@ -18,17 +18,17 @@ const Field* HashFieldOf(const TypeLayout& layout) noexcept {
   return nullptr;
 }
 
-// The type whose C code computes and caches the hash, and where. A weak reference caches the hash of what it refers to,
-// which may be a user's; a frozendict that of its values.
+// By the type whose C code computes and caches the hash. A frozendict is left out: its values may be anything.
 Warm WarmingFor(const PyTypeObject* cached_by) noexcept {
   if (cached_by == &PyUnicode_Type) return Warm::kStr;
   if (cached_by == &PyTuple_Type) return Warm::kTuple;
   if (cached_by == &PyMemoryView_Type) return Warm::kMemoryView;
   if (IsNamed(cached_by, "datetime.datetime")) return Warm::kDateTime;
   if (IsNamed(cached_by, "datetime.time")) return Warm::kTime;
+  if (IsNamed(cached_by, "decimal.Decimal")) return Warm::kDecimal;
+  if (cached_by == &_PyWeakref_RefType) return Warm::kWeakref;
   const bool plain = cached_by == &PyBytes_Type || cached_by == &PyFrozenSet_Type ||
-                     IsNamed(cached_by, "datetime.date") || IsNamed(cached_by, "datetime.timedelta") ||
-                     IsNamed(cached_by, "decimal.Decimal");
+                     IsNamed(cached_by, "datetime.date") || IsNamed(cached_by, "datetime.timedelta");
   return plain ? Warm::kHash : Warm::kNothing;
 }
 
@@ -51,7 +51,7 @@ void DescribeHash(TypeInfo* info) noexcept {
   }
   // The hash that a dict would compute: of the class that overrides it last.
   const hashfunc used = info->type->tp_hash;
-  if (info->warm == Warm::kMemoryView) return;
+  if (info->warm == Warm::kMemoryView || info->warm == Warm::kWeakref) return;
   if (info->warm != Warm::kNothing && used == info->hash) {
     info->hash_safety = info->warm == Warm::kDateTime ? HashSafety::kDateTime
                         : info->warm == Warm::kTime   ? HashSafety::kTime

@@ -79,7 +79,7 @@ bool Freeze::Prepare(PyObject* finalisable) {
   if (found == nullptr) return false;
   // Between the two searches: by now every reference from the arena is known, and none from outside.
   bool ready = finalisable == nullptr || ListFinalisable(found);
-  ready = ready && half_built_.SearchElsewhere();
+  ready = ready && half_built_.SearchElsewhere(objects_.tagged);
   if (ready && finalisable != nullptr) {
     const Py_ssize_t end = PyList_GET_SIZE(finalisable);
     ready = PyList_SetSlice(finalisable, end, end, found) == 0;
@@ -127,10 +127,10 @@ void Freeze::ApplyTo(PyObject* object, TypeInfo* info) noexcept {
   ++ledger_->frozen;
 }
 
-// A weak reference whose callback is awaited must stay tracked: the collector moves it between lists when it has found its
-// target dead. It does so from a list of its own too, and until then no collection writes to it.
+// A tracked mortal costs its OS page, and those of its neighbours, at the first collection of each process. Weak references
+// need no collector: their callback comes when the target dies.
 void Freeze::ApplyToMortal(PyObject* object, const TypeInfo& info) noexcept {
-  if (info.per_object != PerObject::kWeakref || info.reason != Reason::kNone) return;
+  if (info.per_object != PerObject::kWeakref || !info.has_gc) return;
   if (IsTracked(object) && !IsParked(object)) Park(object);
 }
 

@@ -36,6 +36,15 @@ class OutsideWalk final : public ReferenceSink {
     }
   }
 
+  // The same from objects of the arena: tuples that came from a free list lie outside, and may be untracked.
+  void VisitArena(const std::vector<std::uintptr_t>& tagged_objects) {
+    for (const std::uintptr_t tagged : tagged_objects) {
+      VisitOne(ObjectIn(tagged));
+      Drain();
+      if (unreferenced_->count() == 0) return;
+    }
+  }
+
   // Whether there is something left to look for. Catches what must not pass through C code.
   bool VisitTracked(PyObject* object) noexcept {
     try {
@@ -96,13 +105,14 @@ void HalfBuilt::SearchObjects(const std::vector<std::uintptr_t>& tagged_objects)
   }
 }
 
-bool HalfBuilt::SearchElsewhere() {
+bool HalfBuilt::SearchElsewhere(const std::vector<std::uintptr_t>& tagged_objects) {
   if (unreferenced_.count() == 0) return true;
   VisitFrameLocals(ClearLocal, &unreferenced_);
   if (unreferenced_.count() == 0) return true;
   OutsideWalk walk(&unreferenced_, policy_, memory_);
   if (!VisitGcObjects(VisitTracked, &walk)) return false;
   walk.RethrowFailure();
+  if (unreferenced_.count() != 0) walk.VisitArena(tagged_objects);
   return true;
 }
 

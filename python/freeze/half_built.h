@@ -29,9 +29,9 @@ class HalfBuilt {
   // Looks for references in the objects of the arena. May throw std::bad_alloc.
   void SearchObjects(const std::vector<std::uintptr_t>& tagged_objects);
 
-  // Looks for references in local variables of running frames and in what lives outside the arena. False with an exception
-  // set. May throw std::bad_alloc.
-  bool SearchElsewhere();
+  // Looks for references in local variables of running frames, in what lives outside the arena, and in what only the arena
+  // leads to outside; stops when nothing is left to look for. False with an exception set. May throw std::bad_alloc.
+  bool SearchElsewhere(const std::vector<std::uintptr_t>& tagged_objects);
 
   // Whether no reference to `object` has been found, or it is a tuple with an empty place.
   bool Contains(const PyObject* object) const noexcept {

@@ -41,6 +41,14 @@ bool AnyHasCallback(PyWeakReference* reference) noexcept {
   return false;
 }
 
+// Whether somebody waits for the callback. Not for that of a class: the sets of weak references that ABCs and singledispatch
+// keep are tidied up by it, and read at each isinstance().
+bool AwaitsEnd(const PyWeakReference* reference) noexcept {
+  PyObject* const target = reference->wr_object;
+  if (reference->wr_callback == nullptr || target == nullptr || target == Py_None) return false;
+  return !PyType_Check(target) && !IsCachedWeakly(BestCBase(Py_TYPE(target)));
+}
+
 // Bytes never change and never move, so nobody waits for the end of a view of them.
 bool IsOverBytes(const Py_buffer& view) noexcept {
   return view.obj != nullptr && PyBytes_CheckExact(view.obj);
@@ -101,8 +109,8 @@ Reason Policy::JudgeObject(PyObject* object, const TypeInfo& info) noexcept {
     case PerObject::kNothing:
       return Reason::kNone;
     case PerObject::kWeakref:
-      if (reinterpret_cast<PyWeakReference*>(object)->wr_callback == nullptr) return Reason::kNone;
-      return Reason::kWeakrefCallback;
+      return AwaitsEnd(reinterpret_cast<PyWeakReference*>(object)) ? Reason::kWeakrefCallback
+                                                                   : Reason::kNone;
     case PerObject::kMemoryView: {
       const auto* const view = reinterpret_cast<PyMemoryViewObject*>(object);
       return IsOverBytes(view->view) ? Reason::kNone : Reason::kExportsMemory;

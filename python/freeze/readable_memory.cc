@@ -11,6 +11,10 @@
 namespace frozen_arena {
 namespace {
 
+// Most freezes ask about a few dozen OS pages. A process with thousands of arenas has tens of thousands of mappings, and
+// reading their list takes milliseconds; a probe takes a microsecond.
+constexpr std::size_t kProbesBeforeMaps = 256;
+
 // Smaller than or equal to every OS page size, so that a probe of each covers a range.
 constexpr std::uintptr_t kProbeSize = 4096;
 
@@ -27,12 +31,6 @@ bool ReadFile(const char* path, std::string* text) {
 }
 
 }  // namespace
-
-ReadableMemory::ReadableMemory() {
-  if (ReadMaps()) return;
-  ranges_.clear();
-  if (pipe2(pipe_, O_NONBLOCK | O_CLOEXEC) != 0) pipe_[0] = pipe_[1] = -1;
-}
 
 ReadableMemory::~ReadableMemory() {
   for (const int end : pipe_) {
@@ -65,7 +63,10 @@ bool ReadableMemory::ReadMaps() {
 
 // The kernel copies the byte into the pipe, or says EFAULT.
 bool ReadableMemory::Probe(std::uintptr_t page) {
-  if (pipe_[1] < 0) return false;
+  if (pipe_[1] < 0 && pipe2(pipe_, O_NONBLOCK | O_CLOEXEC) != 0) {
+    pipe_[0] = pipe_[1] = -1;
+    return false;
+  }
   const auto [place, added] = probed_.try_emplace(page, false);
   if (added) {
     char byte;
@@ -76,6 +77,10 @@ bool ReadableMemory::Probe(std::uintptr_t page) {
 }
 
 bool ReadableMemory::Search(std::uintptr_t begin, std::size_t size) {
+  if (!maps_tried_ && probed_.size() >= kProbesBeforeMaps) {
+    maps_tried_ = true;
+    if (!ReadMaps()) ranges_.clear();
+  }
   if (ranges_.empty()) {
     const std::uintptr_t last = (begin + size - 1) / kProbeSize;
     for (std::uintptr_t page = begin / kProbeSize; page <= last; ++page) {

@@ -1,7 +1,7 @@
 // Which addresses may be read: words found in raw memory are asked about before they are followed.
 //
-// A snapshot of /proc/self/maps at construction; where there is no /proc, one system call for each OS page asked
-// about, remembered. What is mapped later counts as unreadable, which is the safe answer.
+// The kernel is asked about each OS page, and the answer remembered; after a few hundred questions /proc/self/maps is read,
+// where there is one. What is mapped later may count as unreadable, which is the safe answer.
 #ifndef FROZEN_ARENA_PYTHON_FREEZE_READABLE_MEMORY_H_
 #define FROZEN_ARENA_PYTHON_FREEZE_READABLE_MEMORY_H_
 
@@ -14,13 +14,12 @@ namespace frozen_arena {
 
 class ReadableMemory {
  public:
-  // May throw std::bad_alloc.
-  ReadableMemory();
+  ReadableMemory() = default;
   ~ReadableMemory();
   ReadableMemory(const ReadableMemory&) = delete;
   ReadableMemory& operator=(const ReadableMemory&) = delete;
 
-  // All `size` bytes at `address` can be read. May throw std::bad_alloc where there is no /proc.
+  // All `size` bytes at `address` can be read. May throw std::bad_alloc.
   bool Contains(const void* address, std::size_t size) {
     const auto begin = reinterpret_cast<std::uintptr_t>(address);
     if (begin >= last_.begin && begin < last_.end && size <= last_.end - begin) return true;
@@ -39,6 +38,7 @@ class ReadableMemory {
   Range last_;  // where the last answer was found; most questions come from the same neighbourhood
   std::vector<Range> ranges_;
   std::unordered_map<std::uintptr_t, bool> probed_;
+  bool maps_tried_ = false;
   int pipe_[2] = {-1, -1};
 };
 

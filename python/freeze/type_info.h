@@ -54,7 +54,17 @@ enum class References : std::uint8_t {
 enum class Special : std::uint8_t { kNone, kDict, kCode, kType, kNdarray };
 
 // What reading would fill in (warm.h).
-enum class Warm : std::uint8_t { kNothing, kStr, kHash, kDateTime, kTime, kMemoryView, kTuple };
+enum class Warm : std::uint8_t {
+  kNothing,
+  kStr,
+  kHash,
+  kDecimal,
+  kDateTime,
+  kTime,
+  kMemoryView,
+  kTuple,
+  kWeakref,
+};
 
 // Whether hash() of an instance runs no Python code.
 enum class HashSafety : std::uint8_t { kUnsafe, kSafe, kDateTime, kTime, kTuple };

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "allocator/scope.h"
+#include "python/freeze/decimal_hash.h"
 #include "python/layout/words.h"
 
 namespace frozen_arena {
@@ -79,6 +80,9 @@ void Warmer::WarmObject(PyObject* object, const TypeInfo& info) {
     case Warm::kHash:
       WarmHash(object, info);
       return;
+    case Warm::kDecimal:
+      WarmDecimal(object, info);
+      return;
     case Warm::kDateTime:
       if (IsHashableDateTime(object)) WarmHash(object, info);
       return;
@@ -91,6 +95,9 @@ void Warmer::WarmObject(PyObject* object, const TypeInfo& info) {
     case Warm::kTuple:
       WarmTuple(object, info);
       return;
+    case Warm::kWeakref:
+      if (IsHashableWeakref(object)) WarmHash(object, info);
+      return;
   }
 }
 
@@ -101,6 +108,29 @@ void Warmer::WarmHash(PyObject* object, const TypeInfo& info) {
     return;
   }
   ++ledger_->warmed_hashes;
+}
+
+// Compares with the decimal module for a start, and asks it for good should it ever differ.
+void Warmer::WarmDecimal(PyObject* decimal, const TypeInfo& info) {
+  constexpr int kToCheck = 16;
+  constexpr int kDistrust = -1;
+  const Py_hash_t hash = decimals_checked_ == kDistrust ? -1 : HashOfDecimal(decimal);
+  if (hash == -1 || decimals_checked_ < kToCheck) {
+    WarmHash(decimal, info);
+    if (hash == -1) return;
+    decimals_checked_ = CachedHash(decimal, info) == hash ? decimals_checked_ + 1 : kDistrust;
+    return;
+  }
+  if (CachedHash(decimal, info) != -1) return;
+  reinterpret_cast<DecimalFields*>(decimal)->hash = hash;
+  ++ledger_->warmed_hashes;
+}
+
+// It has the hash of its target.
+bool Warmer::IsHashableWeakref(PyObject* reference) {
+  PyObject* const target = reinterpret_cast<PyWeakReference*>(reference)->wr_object;
+  if (target == nullptr || target == Py_None || half_built_->Contains(target)) return false;
+  return policy_->InfoFor(Py_TYPE(target))->hash_safety == HashSafety::kSafe;
 }
 
 void Warmer::WarmUtf8(PyObject* str) {

@@ -37,6 +37,8 @@ class Warmer {
     Py_ssize_t next;
   };
   void WarmHash(PyObject* object, const TypeInfo& info);
+  void WarmDecimal(PyObject* decimal, const TypeInfo& info);
+  bool IsHashableWeakref(PyObject* reference);
   void WarmUtf8(PyObject* str);
   void WarmTuple(PyObject* tuple, const TypeInfo& info);
   bool Enter(PyObject* tuple);
@@ -47,6 +49,7 @@ class Warmer {
   Policy* policy_;
   const HalfBuilt* half_built_;
   FreezeLedger* ledger_;
+  int decimals_checked_ = 0;
   AddressBitmap unsafe_;           // tuples whose hash cannot be computed here, or is being computed
   std::vector<TupleFrame> stack_;  // of tuples inside tuples: their depth is the data's, not the C stack's
 };

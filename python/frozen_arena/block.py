@@ -7,7 +7,6 @@ thread's allocations to a new arena. Leaving stops the routing, collects again, 
 from __future__ import annotations
 
 import functools
-import gc
 import sys
 import threading
 import time
@@ -110,7 +109,6 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         remember(arena)
         self._thread = threading.get_ident()
         self._watch = SuspensionWatch(sys._getframe(1))
-        gc.collect()
         if native.begin_block():
             warnings.warn(
                 "tracemalloc was stopped and started again to get below it; its earlier traces are lost",
@@ -121,7 +119,7 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         if self._options.threads == "all":
             _all_threads.append(self)
             native.route_all_threads(self._handle)
-        native.route_thread(self._handle)
+        native.enter(self._handle)
         return arena
 
     def __exit__(
@@ -133,21 +131,24 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         native = core()
         if native is None:
             return
-        misuse = self._stop_routing(native, sys._getframe(1))
+        native.leave()  # first, so that what leaving makes does not lie in the arena
+        misuse = self._leave(native, sys._getframe(1))
         try:
-            if exc_type is not None or misuse is not None or self._handle.state != "building":
-                return
-            self._freeze_and_seal()
+            if exc_type is None and misuse is None and self._handle.state == "building":
+                self._freeze_and_seal(native)
         finally:
             if self._handle.state == "building":
                 self._handle.abandon()
-            if not native.end_block() and self._handle.state == "sealed":
-                _warn_of_dropped_hooks()
-            if misuse is not None and exc_type is None:
-                raise ArenaStateError(misuse)
+            whole = native.end_block()
+            if _open_blocks.stack:
+                native.route_thread(_open_blocks.stack[-1]._handle)
+        if misuse is not None and exc_type is None:
+            raise ArenaStateError(misuse)
+        if not whole and self._handle.state == "sealed":
+            _warn_of_dropped_hooks()
 
-    def _stop_routing(self, native: Any, frame: FrameType) -> str | None:
-        """Routes allocations as before the block; returns what is wrong with the way it is left."""
+    def _leave(self, native: Any, frame: FrameType) -> str | None:
+        """Takes this block out of the books; returns what is wrong with the way it is left."""
         stack = _open_blocks.stack
         misuse = None
         suspended = self._watch is not None and self._watch.ended(frame)
@@ -159,7 +160,6 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
             misuse = "the block is left by a generator or coroutine that was suspended meanwhile"
         if self in stack:
             stack.remove(self)
-            native.route_thread(stack[-1]._handle if stack else None)
         if self in _all_threads:
             _all_threads.remove(self)
             native.route_all_threads(_all_threads[-1]._handle if _all_threads else None)
@@ -167,11 +167,11 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
             return None
         return f"{misuse}; the arena is abandoned: enter and leave a block in one function, without yield or await"
 
-    def _freeze_and_seal(self) -> None:
+    def _freeze_and_seal(self, native: Any) -> None:
         assert self._arena is not None
         clock = time.perf_counter
         started = clock()
-        gc.collect()
+        native.collect_last()
         collected = clock()
         ledger = self._handle.freeze(
             self._options.keep_mortal or None,

@@ -250,6 +250,7 @@ constexpr std::array kNdarray = {
     FZA_FIELD(NdarrayFields, dtype, "dtype", kReference),
     FZA_FIELD(NdarrayFields, flags, "flags", kState),
     FZA_FIELD(NdarrayFields, weakrefs, "weakrefs", kWeakrefList),
+    FZA_FIELD(NdarrayFields, buffer_info, "buffer_info", kCachedPointer),
 };
 
 constexpr Py_ssize_t kItem = sizeof(PyObject*);

@@ -268,6 +268,7 @@ struct NdarrayFields {
   PyObject* dtype;
   int flags;
   PyObject* weakrefs;
+  void* buffer_info;
 };
 inline constexpr int kNdarrayContiguous = 0x1 | 0x2;  // C or Fortran order
 inline constexpr int kNdarrayOwnsData = 0x4;

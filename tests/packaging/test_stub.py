@@ -1,5 +1,6 @@
 """_core.pyi says exactly what the module has: names, parameters and their kinds, both ways."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,12 @@ def stubtest(*modules: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_stub_matches_the_module(tmp_path: Path) -> None:
     done = stubtest("frozen_arena._core", cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
+    # Classes made by pybind11 have its metaclass, which has no name that a stub could import.
+    metaclass = re.compile(r"frozen_arena\._core\.\w+ is inconsistent, metaclass differs")
+    differences = [line for line in done.stdout.splitlines() if not metaclass.fullmatch(line)]
+    assert differences == []
+    assert done.stderr == ""
+    assert done.returncode in {0, 1}
 
 
 def test_an_installed_package_is_typed(tmp_path: Path) -> None:

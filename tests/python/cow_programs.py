@@ -233,10 +233,12 @@ class _Host:
         if text is None:
             os.kill(pid, 9)
         _, status = os.waitpid(pid, 0)
-        ended = "" if status == 0 else f"child: {forking.describe_status(status)}"
-        if self.count % CHECK_PARENT_EVERY == 0 and not ended:
-            ended = self.check()
-        return ended if text is None or not text else (text.decode() + ended).removesuffix("ok")
+        said = "it did not end within 120 s" if text is None else text.decode().removesuffix("ok")
+        if status != 0:
+            said += f" child: {forking.describe_status(status)}"
+        if not said and self.count % CHECK_PARENT_EVERY == 0:
+            said = self.check()
+        return said
 
     def _child(self, writer: int, program: list[list[Any]], finish: bool) -> None:
         try:

@@ -29,7 +29,8 @@ import gc, json, os, sys, threading, weakref
 import frozen_arena as fa
 from frozen_arena import frozen_arena
 from forking import HAS_IMMORTAL_OBJECTS, fork_and_report, in_thread, mortal_reasons
-"""
+globals().update({f"_room_{number}": None for number in range(100)})
+"""  # with room for more names, so that the snippet's own globals do not grow into an arena
 
 
 class ChildError(AssertionError):

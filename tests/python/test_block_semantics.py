@@ -167,10 +167,10 @@ def test_arenas_are_listed_oldest_first() -> None:
 def test_sharing_counts_pages_by_lane_and_over_all_arenas() -> None:
     run_python(
         """
-        held = []
-        for name in ("one", "two"):
+        held = [None, None]  # a list that grew in a block would have its items there
+        for index, name in enumerate(("one", "two")):
             with frozen_arena(name) as arena:
-                held.append((arena, [[str(n) * 9, n] for n in range(3_000)]))
+                held[index] = (arena, [[str(n) * 9, n] for n in range(3_000)])
         def look():
             total, parts = fa.sharing(), [arena.sharing() for arena, _ in held]
             for sharing in (total, *parts):

@@ -290,6 +290,34 @@ def test_blocks_nest_deeply(depth: int) -> None:
     )
 
 
+@pytest.mark.parametrize("again", ["left", "never entered"])
+def test_block_that_is_not_open_cannot_be_left_and_harms_no_other(again: str) -> None:
+    run_python(
+        f"""
+        import warnings
+        warnings.simplefilter("error")
+        other = frozen_arena("other")
+        if {again!r} == "left":
+            with other as first:
+                data = [str(number) * 2 for number in range(100)]
+        for when in ("outside", "inside"):
+            with frozen_arena(when) as arena:
+                if when == "outside":
+                    continue
+                for _ in range(3):
+                    try:
+                        other.__exit__(None, None, None)
+                    except fa.ArenaStateError:
+                        pass
+                    else:
+                        raise AssertionError("a block that is not open was left")
+                more = [str(number) * 3 for number in range(100)]
+        assert arena.state == "sealed" and more in arena and more[50] in arena
+        assert {again!r} != "left" or first.state == "sealed"
+        """
+    )
+
+
 def test_blocks_left_in_the_wrong_order_harm_nothing() -> None:
     run_python(
         """

@@ -8,7 +8,7 @@ from forking import run_python
 # What each test forks with: Python's own call, and libc's behind Python's back.
 FORKS = {
     "Python": "pid = os.fork()",
-    "C": "import ctypes; pid = ctypes.PyDLL(None).fork()",
+    "C": "pid = ctypes.PyDLL(None).fork()",
 }
 
 
@@ -18,6 +18,7 @@ def test_fork_in_an_open_block_leaves_the_child_an_abandoned_arena_and_the_paren
 ) -> None:
     run_python(
         f"""
+        import ctypes
         with frozen_arena() as arena:
             data = [str(number) * 2 for number in range(20_000)]
             {FORKS[fork]}
@@ -43,6 +44,7 @@ def test_fork_in_an_open_block_leaves_the_child_an_abandoned_arena_and_the_paren
 def test_child_of_an_open_block_leaves_the_block_without_harm(fork: str) -> None:
     run_python(
         f"""
+        import ctypes
         pid = None
         try:
             with frozen_arena() as arena:

@@ -12,7 +12,7 @@ arena = block.__enter__()
 kept = [["data", str(number) * 3] for number in range(2000)]
 LEAVE, COUNT = int(sys.argv[1]), 2000
 def step(number):
-    if number == LEAVE:
+    if number == LEAVE and arena.state == "building":
         block.__exit__(None, None, None)
     return number * 1000 + 7
 def copied_by(read):

@@ -20,7 +20,7 @@ needs_immortal = pytest.mark.skipif(not HAS_IMMORTAL_OBJECTS, reason="3.11 freez
         ("threading.Lock()", "lock"),
         ("threading.RLock()", "RLock"),
         ("weakref.ref(target, print)", "ReferenceType"),
-        ("sys._getframe()", "frame"),
+        ("(lambda: sys._getframe())()", "frame"),
     ],
 )
 @needs_immortal
@@ -38,7 +38,7 @@ def test_object_with_an_end_that_can_be_seen_stays_mortal(made: str, type_name: 
         assert {type_name!r} in reasons, arena.report.mortal_types
         assert len(reasons[{type_name!r}]) > 3, reasons
         assert sys.getrefcount(data[1]) < 1000, sys.getrefcount(data[1])
-        assert not (set(reasons) & {{"list", "str"}}), reasons
+        assert "list" not in reasons, reasons
         if hasattr(data[1], "close"):
             data[1].close()
         """
@@ -59,8 +59,8 @@ def test_ordinary_data_leaves_nothing_mortal() -> None:
             RED = 1
         Point = collections.namedtuple("Point", "x y")
         class Names(dict): pass
-        with frozen_arena() as arena:
-            data = [
+        def build():
+            return [
                 {"a": 1.5}, [2**70], (3j,), {"s"}, frozenset({"f"}), "a" * 3, b"r" * 3,
                 Record(datetime.datetime(2024, 1, 2)), Slots(), [Colour.RED], Point(1, [2]),
                 Names(), bytearray(9),
@@ -70,6 +70,26 @@ def test_ordinary_data_leaves_nothing_mortal() -> None:
                 collections.deque([1]), collections.OrderedDict(a=[1]), collections.Counter("abc"),
                 collections.defaultdict(list, a=[1]), collections.ChainMap({}), range(9999),
             ]
+        build()  # the caches of the modules fill up, with weak references and contexts of their own
+        with frozen_arena() as arena:
+            data = build()
+        assert arena.report.mortal_types == (), arena.report.mortal_types
+        """
+    )
+
+
+@needs_immortal
+def test_text_that_only_an_untracked_dict_outside_holds_is_complete_and_frozen() -> None:
+    run_python(
+        """
+        import functools
+        outside = {"base": 16}
+        with frozen_arena() as arena:
+            outside["text"] = "".join(["te", "xt"])
+            held = functools.partial(int)
+            held.__setstate__((int, (), outside, None))
+            del outside
+        assert held.keywords["text"] in arena and held.keywords not in arena
         assert arena.report.mortal_types == (), arena.report.mortal_types
         """
     )

@@ -31,6 +31,7 @@ WEAKREF = Writes("the instance points to its first weak reference")
 CACHE = Writes("the object keeps what it has worked out in an attribute of its own")
 RAISED = Writes("an exception carries the traceback and context of its last raise")
 LINKS = Writes("a cache with a bound moves what was asked for to the front, and counts hits")
+ANNOTATIONS = Writes("the function's dict of annotations is made when first asked for")
 BYTECODE = Writes("code counts its runs and rewrites its instructions as it specialises")
 TYPE_CACHE = Writes("a type keeps version tags, cached keys and the list of its subclasses")
 
@@ -249,7 +250,7 @@ PAIRS = [
         "IPv4Network",
         lambda: ipaddress.ip_network("10.1.0.0/16"),
         ("compare, contains", lambda n: (n == n, ipaddress.ip_address("10.1.2.3") in n)),
-        ("num_addresses", lambda n: n.num_addresses),
+        ("num_addresses", lambda n: n.num_addresses, CACHE),
         ("hostmask, broadcast", lambda n: (n.hostmask, n.broadcast_address), CACHE),
     ),
     *row(
@@ -296,7 +297,7 @@ PAIRS = [
         ),
         ("call", lambda f: f(3), BYTECODE),
         ("call with keywords", lambda f: f(x=3, y=4), BYTECODE),
-        ("inspect.signature", inspect.signature),
+        ("inspect.signature", inspect.signature, ANNOTATIONS),
         (
             "__dict__",
             lambda f: f.__dict__,

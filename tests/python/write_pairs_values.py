@@ -108,12 +108,13 @@ def _when(year: int = 2024, zone: datetime.tzinfo | None = None) -> datetime.dat
 
 
 PAIRS = [
+    *row("str", _text("zq_", "identifier"), *TEXT),
     *row(
-        "str",
-        _text("zq_", "identifier"),
-        *TEXT,
+        "str, as a name",
+        _text("zq_", "never_seen_before"),  # what is interned already is not interned again
         ("sys.intern", sys.intern, INTERNED),
         ("setattr by it", _set_attribute, INTERNED),
+        ("getattr by it", lambda s: getattr(Bag, s, None)),
     ),
     *row("str, Latin-1", _text("höhe", "_und_größe"), *TEXT),
     *row("str, two bytes a character", _text("высота", "_и_ширина"), *TEXT),
