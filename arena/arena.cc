@@ -1,5 +1,6 @@
 #include "arena/arena.h"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -117,7 +118,8 @@ void* Arena::Allocate(LaneKind kind, std::size_t size) noexcept {
     return nullptr;
   }
   ++live_blocks_;
-  if (kind == LaneKind::kObjects) std::memset(block, 0, size < kZeroedHead ? size : kZeroedHead);
+  // mimalloc's small size classes are multiples of 16, so a block reaches that far whatever was asked for.
+  if (kind == LaneKind::kObjects) std::memset(block, 0, std::min(RoundUp(size, 16), kZeroedHead));
   return block;
 }
 

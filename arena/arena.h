@@ -40,7 +40,7 @@ struct ArenaOptions {
   Bytes limit{};  // of both lanes together; zero is no limit
   // Called when the arena has grown to kFirstNotice, and each time it has doubled since; may not allocate.
   void (*on_doubled)() = nullptr;
-  static constexpr Bytes kFirstNotice{64 * kMiB};
+  static constexpr Bytes kFirstNotice{256 * kMiB};  // earlier ones cost a loader more than the garbage
 };
 
 // Called once for each live block. `size` is the usable size of the block in bytes. Returns false to stop.

@@ -71,6 +71,7 @@ def measure(arguments: argparse.Namespace) -> harness.Result:
             "stock s",
             "block s",
             "ratio",
+            "CPU ratio",
             "of it exit s",
             "stock MiB",
             "block MiB",
@@ -78,7 +79,7 @@ def measure(arguments: argparse.Namespace) -> harness.Result:
             "slowest phases of the exit, ms",
         ),
     )
-    totals = {mode: [0.0, 0.0] for mode in modes}
+    totals = {mode: [0.0, 0.0, 0.0] for mode in modes}
     for dataset in available():
         if arguments.only and dataset.name not in arguments.only:
             continue
@@ -107,13 +108,15 @@ def _enter(
     for mode, rounds in answers.items():
         totals[mode][0] += _median(rounds, "seconds")
         totals[mode][1] += _median(rounds, "bytes") / memory.MIB
+        totals[mode][2] += _median(rounds, "cpu_seconds")
     stock, block = answers["stock"], answers.get("frozen")
     row: list[Any] = [name, _median(stock, "seconds")]
     if block is None:
-        row += [None, None, None, _median(stock, "bytes") / memory.MIB, None, None, ""]
+        row += [None] * 4 + [_median(stock, "bytes") / memory.MIB, None, None, ""]
     else:
         seconds, size = _median(block, "seconds"), _median(block, "bytes")
-        row += [seconds, seconds / row[1], _median(block, "exit_seconds")]
+        cpu = _median(block, "cpu_seconds") / _median(stock, "cpu_seconds")
+        row += [seconds, seconds / row[1], cpu, _median(block, "exit_seconds")]
         row += [_median(stock, "bytes") / memory.MIB, size / memory.MIB]
         row += [size / _median(stock, "bytes"), _phases(block)]
     result.rows.append(row)
@@ -132,10 +135,10 @@ def _phases(rounds: list[dict[str, Any]]) -> str:
 
 def _add_totals(result: harness.Result, totals: dict[str, list[float]], *, bounded: bool) -> None:
     """Adds the row of sums, and the bounds unless the data is too small for them."""
-    (stock_seconds, stock_mib), (seconds, mib) = totals["stock"], totals["frozen"]
-    ratios = seconds / stock_seconds, mib / stock_mib
-    row = ["total", stock_seconds, seconds, ratios[0], None, stock_mib, mib, ratios[1], ""]
-    result.rows.append(row)
+    stock, block = totals["stock"], totals["frozen"]
+    ratios = [ours / theirs for ours, theirs in zip(block, stock, strict=True)]
+    seconds = (stock[0], block[0], ratios[0], ratios[2], None)
+    result.rows.append(("total", *seconds, stock[1], block[1], ratios[1], ""))
     result.data.append({"dataset": "total", "seconds_ratio": ratios[0], "memory_ratio": ratios[1]})
     if bounded:
         result.bounds += [

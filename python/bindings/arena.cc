@@ -106,6 +106,9 @@ void BindArena(py::module_& module) {
   py::class_<ArenaHandle>(module, "Arena", "One arena of memory; see frozen_arena.Arena for what users see.")
       .def(py::init<std::size_t, bool>(), py::arg("limit"), py::arg("huge_pages"))
       .def_property_readonly("state", &ArenaHandle::State)
+      .def_property_readonly("mapped_bytes", [](const ArenaHandle& handle) {
+        return handle.arena().stats().mapped_bytes;
+      })
       .def("contains", &ArenaHandle::Contains, py::arg("object"))
       .def("freeze", &ArenaHandle::Freeze, py::arg("keep_mortal"), py::arg("also_freeze"),
            py::arg("instance_dicts"), py::arg("finalisable"))

@@ -10,6 +10,7 @@ namespace {
 // Guarded by the GIL.
 int open_blocks = 0;
 bool was_enabled = false;
+bool watching = false;
 PyObject* callbacks = nullptr;  // gc.callbacks; never given back: blocks come until the interpreter ends
 PyObject* callback = nullptr;
 
@@ -25,17 +26,20 @@ void GcPause::Prepare() {
   callback = py::cpp_function(&AfterCollection).release().ptr();
 }
 
-bool GcPause::Begin() noexcept {
-  if (open_blocks == 0) {
-    if (PyList_Append(callbacks, callback) != 0) return false;
-    was_enabled = PyGC_Disable() != 0;
-  }
+void GcPause::Begin() noexcept {
+  if (open_blocks == 0) was_enabled = PyGC_Disable() != 0;
   ++open_blocks;
-  return true;
+}
+
+bool GcPause::StartWatching() noexcept {
+  if (watching) return true;
+  watching = PyList_Append(callbacks, callback) == 0;
+  return watching;
 }
 
 void GcPause::StopWatching() noexcept {
-  if (open_blocks > 1) return;
+  if (open_blocks > 1 || !watching) return;
+  watching = false;
   const Py_ssize_t index = PySequence_Index(callbacks, callback);
   if (index < 0 || PySequence_DelItem(callbacks, index) != 0) PyErr_Clear();  // somebody has emptied the list
 }

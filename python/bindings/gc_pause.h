@@ -15,9 +15,11 @@ class GcPause {
  public:
   // Looks up gc.callbacks, once, when the module is imported. May throw py::error_already_set.
   static void Prepare();
-  // A block begins. The first open block disables collection. Frees no object: what went to a free list here
-  // would be the first memory that the block uses. False with an exception set when there is no memory.
-  static bool Begin() noexcept;
+  // A block begins. The first open block disables collection.
+  static void Begin() noexcept;
+  // From now on a collection is followed by disabling again. Frees no object: what went to a free list here would
+  // be the first memory that the block uses. False with an exception set when there is no memory.
+  static bool StartWatching() noexcept;
   // A block is about to end: before its last collection, whose callbacks would otherwise leave a dict of the
   // arena in a free list.
   static void StopWatching() noexcept;

@@ -40,7 +40,7 @@ Arena* ArenaOf(PyObject* handle) {
 PyObject* Enter(PyObject* /*module*/, PyObject* handle) {
   Arena* const arena = ArenaOf(handle);
   GcPause::CollectNow();
-  if (!GcPause::Begin()) return nullptr;
+  if (!GcPause::StartWatching()) return nullptr;
   RouteThread(arena);
   Py_RETURN_NONE;
 }
@@ -84,6 +84,7 @@ bool BeginBlockFromPython() {
   bool restarted = false;
   EnsureInstalled(kTracemalloc, &restarted);
   BeginBlock();
+  GcPause::Begin();
   return restarted;
 }
 

@@ -1,7 +1,9 @@
-// A bit for each 16 bytes of a span of addresses: a set of objects that is cheap to ask millions of times.
+// A bit for each 16 bytes of a span of addresses: a set of objects that is cheap to ask millions of
+// times.
 //
-// Two levels, because the span of a lane may hold wide holes: chunks of 16 MiB of addresses (128 KiB of bits, which stays
-// in the second-level cache of the processor while a walk goes through it) that exist once something in them has been set.
+// Two levels, because the span of a lane may hold wide holes: chunks of 16 MiB of addresses (128
+// KiB of bits, which stays in the second-level cache of the processor while a walk goes through it)
+// that exist once something in them has been set.
 #ifndef FROZEN_ARENA_PYTHON_FREEZE_ADDRESS_BITMAP_H_
 #define FROZEN_ARENA_PYTHON_FREEZE_ADDRESS_BITMAP_H_
 
@@ -58,7 +60,8 @@ class AddressBitmap {
   static constexpr std::size_t kChunkWords = kChunkSpan / 16 / 64;
 
   std::uintptr_t OffsetOf(const void* address) const noexcept {
-    return reinterpret_cast<std::uintptr_t>(address) - begin_;  // wraps far beyond size_ below begin_
+    // Below begin_ it wraps, to far beyond size_.
+    return reinterpret_cast<std::uintptr_t>(address) - begin_;
   }
   static std::size_t WordOf(std::uintptr_t offset) noexcept {
     return offset % kChunkSpan / 16 / 64;

@@ -18,7 +18,8 @@ const Field* HashFieldOf(const TypeLayout& layout) noexcept {
   return nullptr;
 }
 
-// By the type whose C code computes and caches the hash. A frozendict is left out: its values may be anything.
+// By the type whose C code computes and caches the hash. A frozendict is left out: its values may
+// be anything.
 Warm WarmingFor(const PyTypeObject* cached_by) noexcept {
   if (cached_by == &PyUnicode_Type) return Warm::kStr;
   if (cached_by == &PyTuple_Type) return Warm::kTuple;
@@ -28,7 +29,8 @@ Warm WarmingFor(const PyTypeObject* cached_by) noexcept {
   if (IsNamed(cached_by, "decimal.Decimal")) return Warm::kDecimal;
   if (cached_by == &_PyWeakref_RefType) return Warm::kWeakref;
   const bool plain = cached_by == &PyBytes_Type || cached_by == &PyFrozenSet_Type ||
-                     IsNamed(cached_by, "datetime.date") || IsNamed(cached_by, "datetime.timedelta");
+                     IsNamed(cached_by, "datetime.date") ||
+                     IsNamed(cached_by, "datetime.timedelta");
   return plain ? Warm::kHash : Warm::kNothing;
 }
 
@@ -76,11 +78,21 @@ References ReferencesOf(const TypeInfo& info) noexcept {
   if (IsNamed(info.c_base, "datetime.datetime") && !info.has_gc) return References::kDateTime;
   if (IsNamed(info.c_base, "datetime.time") && !info.has_gc) return References::kTime;
   if (info.has_gc) return References::kGeneral;
-  // What is left has no collector. These hold no reference, or hold text in the place of words. A bytearray of 3.15
-  // does hold a bytes object, and still builds it: not to be told of keeps that one out.
-  constexpr const char* kLeaves[] = {"int",   "bool",          "float",         "complex",
-                                     "str",   "bytes",         "bytearray",     "NoneType",
-                                     "object", "datetime.date", "datetime.timedelta", "decimal.Decimal"};
+  // What is left has no collector. These hold no reference, or hold text in the place of words. A
+  // bytearray of 3.15 does hold a bytes object, and still builds it: not to be told of keeps that
+  // one out.
+  constexpr const char* kLeaves[] = {"int",
+                                     "bool",
+                                     "float",
+                                     "complex",
+                                     "str",
+                                     "bytes",
+                                     "bytearray",
+                                     "NoneType",
+                                     "object",
+                                     "datetime.date",
+                                     "datetime.timedelta",
+                                     "decimal.Decimal"};
   for (const char* const leaf : kLeaves) {
     if (IsNamed(info.c_base, leaf)) return References::kNone;
   }
@@ -93,12 +105,13 @@ Special SpecialOf(const TypeInfo& info) noexcept {
   if (HasFlag(info.type, Py_TPFLAGS_DICT_SUBCLASS) || frozen_dict) return Special::kDict;
   if (HasFlag(info.type, Py_TPFLAGS_TYPE_SUBCLASS)) return Special::kType;
   if (info.type == &PyCode_Type) return Special::kCode;
-  return AncestorNamed(info.c_base, "numpy.ndarray") != nullptr ? Special::kNdarray : Special::kNone;
+  return AncestorNamed(info.c_base, "numpy.ndarray") != nullptr ? Special::kNdarray
+                                                                : Special::kNone;
 }
 
 PerObject QuestionFor(const TypeInfo& info) noexcept {
-  if (PyType_IsSubtype(info.type, &_PyWeakref_RefType) != 0 ||
-      info.type == &_PyWeakref_ProxyType || info.type == &_PyWeakref_CallableProxyType) {
+  if (PyType_IsSubtype(info.type, &_PyWeakref_RefType) != 0 || info.type == &_PyWeakref_ProxyType ||
+      info.type == &_PyWeakref_CallableProxyType) {
     return PerObject::kWeakref;
   }
   if (info.type == &PyMemoryView_Type) return PerObject::kMemoryView;
@@ -109,8 +122,9 @@ PerObject QuestionFor(const TypeInfo& info) noexcept {
   return info.type->tp_weaklistoffset != 0 ? PerObject::kWeakrefTarget : PerObject::kNothing;
 }
 
-// On 3.11 an untracked object dies like any other, so its destructor must untrack with the call that checks. Those of
-// builtin containers and of Python classes do; that of functions, for one, does not.
+// On 3.11 an untracked object dies like any other, so its destructor must untrack with the call
+// that checks. Those of builtin containers and of Python classes do; that of functions, for one,
+// does not.
 bool MayUntrack(const TypeInfo& info) noexcept {
   if (!info.has_gc || HasFlag(info.type, Py_TPFLAGS_TYPE_SUBCLASS)) return false;
   if (kHasImmortal || info.is_python_class) return true;
@@ -134,9 +148,8 @@ void DescribeType(TypeInfo* info) noexcept {
       (FrozenDictType() != nullptr && PyType_IsSubtype(type, FrozenDictType()) != 0);
   info->untrack = MayUntrack(*info);
   info->has_finalizer = type->tp_finalize != nullptr || type->tp_del != nullptr;
-  info->has_instance_dict =
-      info->is_python_class && !HasFlag(type, Py_TPFLAGS_TYPE_SUBCLASS) &&
-      (type->tp_dictoffset != 0 || HasFlag(type, Py_TPFLAGS_MANAGED_DICT));
+  info->has_instance_dict = info->is_python_class && !HasFlag(type, Py_TPFLAGS_TYPE_SUBCLASS) &&
+                            (type->tp_dictoffset != 0 || HasFlag(type, Py_TPFLAGS_MANAGED_DICT));
   info->per_object = QuestionFor(*info);
   info->references = ReferencesOf(*info);
   info->special = SpecialOf(*info);

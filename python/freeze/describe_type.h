@@ -1,4 +1,5 @@
-// DescribeType: fills in what a TypeInfo says of the type itself, from the layout table and the type's own slots.
+// DescribeType: fills in what a TypeInfo says of the type itself, from the layout table and the
+// type's own slots.
 #ifndef FROZEN_ARENA_PYTHON_FREEZE_DESCRIBE_TYPE_H_
 #define FROZEN_ARENA_PYTHON_FREEZE_DESCRIBE_TYPE_H_
 

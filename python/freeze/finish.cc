@@ -83,7 +83,8 @@ void FinishOne(PyObject* object, Stage stage) {
   }
 }
 
-// Owned references to what the list names; empties the list first, so that whatever happens, it happens once.
+// Owned references to what the list names; empties the list first, so that whatever happens, it
+// happens once.
 std::vector<PyObject*> TakeAll(PyObject* list) {
   std::vector<PyObject*> objects;
   objects.reserve(static_cast<std::size_t>(PyList_GET_SIZE(list)));

@@ -42,8 +42,8 @@ class Freeze {
         policy_(options),
         half_built_(arena->SpanOf(LaneKind::kObjects), &policy_, &memory_) {}
 
-  // Everything that can fail, and all code of others. False with an exception set, and nothing changed. May throw
-  // std::bad_alloc, likewise.
+  // Everything that can fail, and all code of others. False with an exception set, and nothing
+  // changed. May throw std::bad_alloc, likewise.
   bool Prepare(PyObject* finalisable);
   // The writes, which cannot be undone.
   void Apply() noexcept;
@@ -77,7 +77,8 @@ bool Freeze::Prepare(PyObject* finalisable) {
   half_built_.SearchObjects(objects_.tagged);
   PyObject* const found = PyList_New(0);
   if (found == nullptr) return false;
-  // Between the two searches: by now every reference from the arena is known, and none from outside.
+  // Between the two searches: by now every reference from the arena is known, and none from
+  // outside.
   bool ready = finalisable == nullptr || ListFinalisable(found);
   ready = ready && half_built_.SearchElsewhere(objects_.tagged);
   if (ready && finalisable != nullptr) {
@@ -127,8 +128,8 @@ void Freeze::ApplyTo(PyObject* object, TypeInfo* info) noexcept {
   ++ledger_->frozen;
 }
 
-// A tracked mortal costs its OS page, and those of its neighbours, at the first collection of each process. Weak references
-// need no collector: their callback comes when the target dies.
+// A tracked mortal costs its OS page, and those of its neighbours, at the first collection of each
+// process. Weak references need no collector: their callback comes when the target dies.
 void Freeze::ApplyToMortal(PyObject* object, const TypeInfo& info) noexcept {
   if (info.per_object != PerObject::kWeakref || !info.has_gc) return;
   if (IsTracked(object) && !IsParked(object)) Park(object);

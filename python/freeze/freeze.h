@@ -1,7 +1,7 @@
 // Freezing: turns the live blocks of a building arena into immortal, warmed, untracked objects.
 //
-// Called at the exit of a block, with routing off for this thread, after a full collection, before the seal.
-// README.md has the order of the steps and why.
+// Called at the exit of a block, with routing off for this thread, after a full collection, before
+// the seal. README.md has the order of the steps and why.
 #ifndef FROZEN_ARENA_PYTHON_FREEZE_FREEZE_H_
 #define FROZEN_ARENA_PYTHON_FREEZE_FREEZE_H_
 
@@ -42,10 +42,12 @@ struct FreezeLedger {
   std::vector<TypeCount> mortal_types;
 };
 
-// Freezes what `arena` holds. Needs the GIL. False with a Python exception set when a predicate of the caller
-// raised (then nothing has been frozen) or there was no memory for the object list (likewise).
-// `finalisable` is a Python list that receives what must be finished at exit (see finish.h).
-bool FreezeObjects(Arena& arena, const FreezeOptions& options, PyObject* finalisable, FreezeLedger* ledger);
+// Freezes what `arena` holds. Needs the GIL. False with a Python exception set when a predicate of
+// the caller raised (then nothing has been frozen) or there was no memory for the object list
+// (likewise). `finalisable` is a Python list that receives what must be finished at exit (see
+// finish.h).
+bool FreezeObjects(Arena& arena, const FreezeOptions& options, PyObject* finalisable,
+                   FreezeLedger* ledger);
 
 }  // namespace frozen_arena
 

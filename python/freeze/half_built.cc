@@ -21,8 +21,8 @@ class Discharge final : public ReferenceSink {
   AddressBitmap* unreferenced_;
 };
 
-// Follows references outside the arena as far as the collector does not list what they lead to: untracked containers, code
-// objects, object arrays.
+// Follows references outside the arena as far as the collector does not list what they lead to:
+// untracked containers, code objects, object arrays.
 class OutsideWalk final : public ReferenceSink {
  public:
   OutsideWalk(AddressBitmap* unreferenced, Policy* policy, ReadableMemory* memory)
@@ -36,7 +36,8 @@ class OutsideWalk final : public ReferenceSink {
     }
   }
 
-  // The same from objects of the arena: tuples that came from a free list lie outside, and may be untracked.
+  // The same from objects of the arena: tuples that came from a free list lie outside, and may be
+  // untracked.
   void VisitArena(const std::vector<std::uintptr_t>& tagged_objects) {
     for (const std::uintptr_t tagged : tagged_objects) {
       VisitOne(ObjectIn(tagged));
@@ -45,21 +46,32 @@ class OutsideWalk final : public ReferenceSink {
     }
   }
 
-  // Whether there is something left to look for. Catches what must not pass through C code.
+  // Whether there is something left to look for. These two keep exceptions from passing through C
+  // code.
   bool VisitTracked(PyObject* object) noexcept {
-    try {
+    return Guard([this, object] {
       if (!unreferenced_->Covers(object)) VisitOne(object);
-      Drain();
-    } catch (...) {
-      failure_ = std::current_exception();
-    }
-    return failure_ == nullptr && unreferenced_->count() != 0;
+    });
+  }
+  bool VisitLocal(PyObject* object) noexcept {
+    return Guard([this, object] { Take(object, true); });
   }
   void RethrowFailure() const {
     if (failure_ != nullptr) std::rethrow_exception(failure_);
   }
 
  private:
+  template <typename Body>
+  bool Guard(Body&& body) noexcept {
+    if (failure_ != nullptr) return false;
+    try {
+      body();
+      Drain();
+    } catch (...) {
+      failure_ = std::current_exception();
+    }
+    return failure_ == nullptr && unreferenced_->count() != 0;
+  }
   void Follow(PyObject* object) {
     const TypeInfo* const info = policy_->InfoFor(Py_TYPE(object));
     if (info->references == References::kNone) return;
@@ -90,9 +102,7 @@ int VisitTracked(PyObject* object, void* walk) {
   return static_cast<OutsideWalk*>(walk)->VisitTracked(object) ? 1 : 0;
 }
 
-void ClearLocal(void* unreferenced, PyObject* value) {
-  static_cast<AddressBitmap*>(unreferenced)->Clear(value);
-}
+void VisitLocal(void* walk, PyObject* value) { static_cast<OutsideWalk*>(walk)->VisitLocal(value); }
 
 }  // namespace
 
@@ -107,9 +117,10 @@ void HalfBuilt::SearchObjects(const std::vector<std::uintptr_t>& tagged_objects)
 
 bool HalfBuilt::SearchElsewhere(const std::vector<std::uintptr_t>& tagged_objects) {
   if (unreferenced_.count() == 0) return true;
-  VisitFrameLocals(ClearLocal, &unreferenced_);
-  if (unreferenced_.count() == 0) return true;
   OutsideWalk walk(&unreferenced_, policy_, memory_);
+  VisitFrameLocals(VisitLocal, &walk);
+  walk.RethrowFailure();
+  if (unreferenced_.count() == 0) return true;
   if (!VisitGcObjects(VisitTracked, &walk)) return false;
   walk.RethrowFailure();
   if (unreferenced_.count() != 0) walk.VisitArena(tagged_objects);

@@ -1,9 +1,11 @@
-// HalfBuilt: objects that C code may still be filling in. They exist already, but nothing that Python code can reach
-// refers to them: `tuple(start_worker(i) for i in ...)` is left in the middle of building the tuple.
+// HalfBuilt: objects that C code may still be filling in. They exist already, but nothing that
+// Python code can reach refers to them: `tuple(start_worker(i) for i in ...)` is left in the middle
+// of building the tuple.
 //
-// Candidates are str, bytes, tuple, frozenset (and frozendict) with a count of one; with other threads in the process, with
-// any count. What some container, object or local variable refers to is complete. The rest is neither warmed nor
-// frozen. The pass only ever excludes, so a reference it does not know of costs a shared page and nothing else.
+// Candidates are str, bytes, tuple, frozenset (and frozendict) with a count of one; with other
+// threads in the process, with any count. What some container, object or local variable refers to
+// is complete. The rest is neither warmed nor frozen. The pass only ever excludes, so a reference
+// it does not know of costs a shared page and nothing else.
 #ifndef FROZEN_ARENA_PYTHON_FREEZE_HALF_BUILT_H_
 #define FROZEN_ARENA_PYTHON_FREEZE_HALF_BUILT_H_
 
@@ -21,7 +23,10 @@ class HalfBuilt {
  public:
   // `span` covers every candidate. May throw std::bad_alloc.
   HalfBuilt(Arena::AddressSpan span, Policy* policy, ReadableMemory* memory)
-      : unreferenced_(span.begin, span.end), broken_(span.begin, span.end), policy_(policy), memory_(memory) {}
+      : unreferenced_(span.begin, span.end),
+        broken_(span.begin, span.end),
+        policy_(policy),
+        memory_(memory) {}
 
   // Until a reference is found, `object` counts as half built. May throw std::bad_alloc.
   void AddCandidate(PyObject* object) { unreferenced_.Set(object); }
@@ -29,8 +34,9 @@ class HalfBuilt {
   // Looks for references in the objects of the arena. May throw std::bad_alloc.
   void SearchObjects(const std::vector<std::uintptr_t>& tagged_objects);
 
-  // Looks for references in local variables of running frames, in what lives outside the arena, and in what only the arena
-  // leads to outside; stops when nothing is left to look for. False with an exception set. May throw std::bad_alloc.
+  // Looks for references in local variables of running frames, in what lives outside the arena, and
+  // in what only the arena leads to outside; stops when nothing is left to look for. False with an
+  // exception set. May throw std::bad_alloc.
   bool SearchElsewhere(const std::vector<std::uintptr_t>& tagged_objects);
 
   // Whether no reference to `object` has been found, or it is a tuple with an empty place.

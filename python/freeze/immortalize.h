@@ -1,4 +1,5 @@
-// Immortalising: the writes after which counting references to an object never writes again (3.12+).
+// Immortalising: the writes after which counting references to an object never writes again
+// (3.12+).
 #ifndef FROZEN_ARENA_PYTHON_FREEZE_IMMORTALIZE_H_
 #define FROZEN_ARENA_PYTHON_FREEZE_IMMORTALIZE_H_
 
@@ -6,16 +7,17 @@
 
 namespace frozen_arena {
 
-// Debug builds of the interpreter assert that an immortal str is interned. With this on, every frozen str says that it
-// is; the default is what the running interpreter needs. For tests; needs the GIL.
+// Debug builds of the interpreter assert that an immortal str is interned. With this on, every
+// frozen str says that it is; the default is what the running interpreter needs. For tests; needs
+// the GIL.
 void SetMarkStringsInterned(bool mark) noexcept;
 bool MarksStringsInterned() noexcept;
 
 // Precondition: kHasImmortal, and `object` is complete.
 inline void Immortalize(PyObject* object, bool mark_interned) noexcept {
   if (PyUnicode_Check(object)) {
-    // A mortal interned str with an immortal count is what the interpreter never makes: it would count the two references of
-    // the table of interned strings when it takes the str out.
+    // A mortal interned str with an immortal count is what the interpreter never makes: it would
+    // count the two references of the table of interned strings when it takes the str out.
     auto& state = StrHead(object)->state;
     if (state.interned == kInternedMortal || (mark_interned && state.interned == 0)) {
       state.interned = kInternedImmortal;

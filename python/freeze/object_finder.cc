@@ -6,11 +6,14 @@ namespace {
 constexpr int kMaxMetaclassHops = 4;
 constexpr Py_ssize_t kLargestInstance = Py_ssize_t{1} << 20;
 
-bool IsAligned(const void* word) noexcept { return reinterpret_cast<std::uintptr_t>(word) % 8 == 0; }
+bool IsAligned(const void* word) noexcept {
+  return reinterpret_cast<std::uintptr_t>(word) % 8 == 0;
+}
 
 }  // namespace
 
-// A type is readable, ready, of sane size and named, and its type is a metaclass, up to `type` itself.
+// A type is readable, ready, of sane size and named, and its type is a metaclass, up to `type`
+// itself.
 bool ObjectFinder::IsType(const void* word, int hops) {
   if (word == &PyType_Type) return true;
   if (hops == 0 || word == nullptr || !IsAligned(word)) return false;

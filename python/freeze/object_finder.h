@@ -1,7 +1,8 @@
 // ObjectFinder: which block of the objects lane holds an object, and where it begins in it.
 //
-// Memory is looked at that may be anything, so no word is followed before it is known to point to readable memory, and no
-// GC link is believed before both neighbours point back. What matches nothing is left alone. README.md has the rule.
+// Memory is looked at that may be anything, so no word is followed before it is known to point to
+// readable memory, and no GC link is believed before both neighbours point back. What matches
+// nothing is left alone. README.md has the rule.
 #ifndef FROZEN_ARENA_PYTHON_FREEZE_OBJECT_FINDER_H_
 #define FROZEN_ARENA_PYTHON_FREEZE_OBJECT_FINDER_H_
 
@@ -21,8 +22,8 @@ class ObjectFinder {
 
   // The object in `block`, with the description of its type, or nullptr. May throw std::bad_alloc.
   PyObject* Match(void* block, std::size_t size, TypeInfo** info) {
-    // A GC link or a pre-header word is no plausible count, so most blocks fail the wrong offsets at once. An item
-    // of a tuple can look like a type at the largest one: never try that first.
+    // A GC link or a pre-header word is no plausible count, so most blocks fail the wrong offsets
+    // at once. An item of a tuple can look like a type at the largest one: never try that first.
     for (std::size_t offset = 0; offset <= kMaxPrefix; offset += kPrefixStep) {
       if (size < offset + sizeof(PyObject)) return nullptr;
       const auto at = static_cast<std::ptrdiff_t>(offset);

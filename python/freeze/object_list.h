@@ -1,4 +1,5 @@
-// ObjectList: the objects of an arena, in address order, eight bytes each; the lowest bit of an entry says "mortal".
+// ObjectList: the objects of an arena, in address order, eight bytes each; the lowest bit of an
+// entry says "mortal".
 #ifndef FROZEN_ARENA_PYTHON_FREEZE_OBJECT_LIST_H_
 #define FROZEN_ARENA_PYTHON_FREEZE_OBJECT_LIST_H_
 
@@ -27,12 +28,13 @@ struct ObjectList {
   std::size_t unknown_blocks = 0;
 };
 
-// Asks the caller's callables about every type in the arena, until no new ones turn up: they are Python code and may
-// change what lives there. False with an exception set. May throw std::bad_alloc.
+// Asks the caller's callables about every type in the arena, until no new ones turn up: they are
+// Python code and may change what lives there. False with an exception set. May throw
+// std::bad_alloc.
 bool AskAboutTypes(Arena& arena, Policy* policy, ReadableMemory* memory);
 
-// Finds and judges the objects of the arena. With `strict`, each str, bytes, tuple and frozenset is taken for half built until
-// a reference is found, whatever its count. May throw std::bad_alloc.
+// Finds and judges the objects of the arena. With `strict`, each str, bytes, tuple and frozenset is
+// taken for half built until a reference is found, whatever its count. May throw std::bad_alloc.
 void CollectObjects(Arena& arena, Policy* policy, ReadableMemory* memory, bool strict,
                     HalfBuilt* half_built, ObjectList* list);
 

@@ -11,7 +11,8 @@ bool IsCallable(PyObject* predicate) noexcept {
   return predicate != nullptr && !PyTuple_Check(predicate) && !PyType_Check(predicate);
 }
 
-// A type or a tuple of types; subclasses match. Asks the method resolution order and no __subclasscheck__.
+// A type or a tuple of types; subclasses match. Asks the method resolution order and no
+// __subclasscheck__.
 bool NamesType(PyObject* predicate, PyTypeObject* type) noexcept {
   if (predicate == nullptr) return false;
   if (PyType_Check(predicate)) {
@@ -41,8 +42,8 @@ bool AnyHasCallback(PyWeakReference* reference) noexcept {
   return false;
 }
 
-// Whether somebody waits for the callback. Not for that of a class: the sets of weak references that ABCs and singledispatch
-// keep are tidied up by it, and read at each isinstance().
+// Whether somebody waits for the callback. Not for that of a class: the sets of weak references
+// that ABCs and singledispatch keep are tidied up by it, and read at each isinstance().
 bool AwaitsEnd(const PyWeakReference* reference) noexcept {
   PyObject* const target = reference->wr_object;
   if (reference->wr_callback == nullptr || target == nullptr || target == Py_None) return false;
@@ -71,7 +72,8 @@ bool Policy::AskPredicates(PyTypeObject* type) {
   if (also < 0) return false;
   if (answers_.try_emplace(type, Answer{keep != 0, also != 0}).second) Py_INCREF(type);
   TypeInfo* const info = types_.Find(type);
-  if (info != nullptr) info->reason = JudgeType(*info);  // it was judged before the answer was known
+  if (info != nullptr)
+    info->reason = JudgeType(*info);  // it was judged before the answer was known
   return true;
 }
 
@@ -87,7 +89,8 @@ Reason Policy::JudgeType(const TypeInfo& info) const {
   const Reason always = AlwaysMortal(info.c_base);
   if (always != Reason::kNone) return always;
   if (answer.also_freeze) return Reason::kNone;
-  // Classes: code holds on to them, and caches of ABCs and of singledispatch watch them without being interested.
+  // Classes: code holds on to them, and caches of ABCs and of singledispatch watch them without
+  // being interested.
   if (HasFlag(info.type, Py_TPFLAGS_TYPE_SUBCLASS)) return Reason::kNone;
   const Reason usually = UsuallyMortal(info.type, info.c_base);
   if (usually != Reason::kNone) return usually;

@@ -1,7 +1,8 @@
-// Policy: frozen or mortal, and why. Decided once a type; what depends on the object itself is asked of the object.
+// Policy: frozen or mortal, and why. Decided once a type; what depends on the object itself is
+// asked of the object.
 //
-// The predicates of the caller are the only user code that a freeze runs. They run first (AskPredicates), while nothing
-// has been changed.
+// The predicates of the caller are the only user code that a freeze runs. They run first
+// (AskPredicates), while nothing has been changed.
 #ifndef FROZEN_ARENA_PYTHON_FREEZE_POLICY_H_
 #define FROZEN_ARENA_PYTHON_FREEZE_POLICY_H_
 
@@ -23,11 +24,13 @@ class Policy {
   // Whether a predicate is a callable, so that it has to be asked before objects are collected.
   bool HasCallables() const noexcept;
 
-  // Asks callables about `type`, once. Keeps the type alive. False with an exception set. May throw std::bad_alloc.
+  // Asks callables about `type`, once. Keeps the type alive. False with an exception set. May throw
+  // std::bad_alloc.
   bool AskPredicates(PyTypeObject* type);
   bool HasAsked(PyTypeObject* type) const { return answers_.contains(type); }
 
-  // The description of `type`, worked out when it is new. Runs no Python code. May throw std::bad_alloc.
+  // The description of `type`, worked out when it is new. Runs no Python code. May throw
+  // std::bad_alloc.
   TypeInfo* InfoFor(PyTypeObject* type);
   TypeMap& types() noexcept { return types_; }
 

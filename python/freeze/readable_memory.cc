@@ -11,8 +11,8 @@
 namespace frozen_arena {
 namespace {
 
-// Most freezes ask about a few dozen OS pages. A process with thousands of arenas has tens of thousands of mappings, and
-// reading their list takes milliseconds; a probe takes a microsecond.
+// Most freezes ask about a few dozen OS pages. A process with thousands of arenas has tens of
+// thousands of mappings, and reading their list takes milliseconds; a probe takes a microsecond.
 constexpr std::size_t kProbesBeforeMaps = 256;
 
 // Smaller than or equal to every OS page size, so that a probe of each covers a range.
@@ -88,9 +88,9 @@ bool ReadableMemory::Search(std::uintptr_t begin, std::size_t size) {
     }
     return begin + size > begin;
   }
-  const auto after =
-      std::upper_bound(ranges_.begin(), ranges_.end(), begin,
-                       [](std::uintptr_t value, const Range& range) { return value < range.begin; });
+  const auto after = std::upper_bound(
+      ranges_.begin(), ranges_.end(), begin,
+      [](std::uintptr_t value, const Range& range) { return value < range.begin; });
   if (after == ranges_.begin()) return false;
   const Range& range = *(after - 1);
   if (begin >= range.end || size > range.end - begin) return false;

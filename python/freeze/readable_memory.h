@@ -1,7 +1,8 @@
 // Which addresses may be read: words found in raw memory are asked about before they are followed.
 //
-// The kernel is asked about each OS page, and the answer remembered; after a few hundred questions /proc/self/maps is read,
-// where there is one. What is mapped later may count as unreadable, which is the safe answer.
+// The kernel is asked about each OS page, and the answer remembered; after a few hundred questions
+// /proc/self/maps is read, where there is one. What is mapped later may count as unreadable, which
+// is the safe answer.
 #ifndef FROZEN_ARENA_PYTHON_FREEZE_READABLE_MEMORY_H_
 #define FROZEN_ARENA_PYTHON_FREEZE_READABLE_MEMORY_H_
 

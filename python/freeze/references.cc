@@ -30,8 +30,8 @@ void TakeSharedNames(PyObject* type, ReferenceSink* sink) {
   ForEachEntry(keys, [sink](PyObject* key, PyObject*) { sink->Take(key, true); });
 }
 
-// The elements of an array of objects or of records. Views need not be looked at: the owner of the data is an object of
-// its own, which they refer to.
+// The elements of an array of objects or of records. Views need not be looked at: the owner of the
+// data is an object of its own, which they refer to.
 void TakeElements(PyObject* array, ReadableMemory* memory, ReferenceSink* sink) {
   const auto* const fields = reinterpret_cast<NdarrayFields*>(array);
   if (fields->data == nullptr || fields->dtype == nullptr) return;
@@ -51,13 +51,15 @@ void TakeElements(PyObject* array, ReadableMemory* memory, ReferenceSink* sink) 
 
 void VisitGeneralReferences(PyObject* object, const TypeInfo& info, ReadableMemory* memory,
                             ReferenceSink* sink) {
-  // C code tracks an object when its fields are complete; until then only those of classes may be visited, which begin as
-  // zeros.
+  // C code tracks an object when its fields are complete; until then only those of classes may be
+  // visited, which begin as zeros.
   if (HasGcHead(object) && (IsTracked(object) || info.c_base == &PyBaseObject_Type)) {
     info.type->tp_traverse(object, TakeTraversed, sink);
   }
   const auto size = static_cast<std::size_t>(info.type->tp_basicsize);
-  if (size > sizeof(PyObject) && memory->Contains(object, size)) {
+  // What a type does not show to the collector it holds for itself. In plain data that is finished;
+  // in other types of C code it may be what they are working on, as the buffer of a pickler is.
+  if (info.reason == Reason::kNone && size > sizeof(PyObject) && memory->Contains(object, size)) {
     TakeWords(object + 1, size - sizeof(PyObject), sink);
   }
   switch (info.special) {

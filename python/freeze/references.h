@@ -1,8 +1,9 @@
 // References: every object that an object refers to, more than its tp_traverse tells.
 //
-// tp_traverse leaves out what cannot be part of a cycle: str keys of a dict, names of types and descriptors, what code
-// objects, date and time objects and object arrays hold. It is enough here to learn of too many: a word of a live object
-// that equals the address of another one counts as a reference.
+// tp_traverse leaves out what cannot be part of a cycle: str keys of a dict, names of types and
+// descriptors, what code objects, date and time objects and object arrays hold. It is enough here
+// to learn of too many: a word of a live object that equals the address of another one counts as a
+// reference.
 #ifndef FROZEN_ARENA_PYTHON_FREEZE_REFERENCES_H_
 #define FROZEN_ARENA_PYTHON_FREEZE_REFERENCES_H_
 
@@ -12,23 +13,23 @@
 
 namespace frozen_arena {
 
-// Receives what an object refers to. What it is given may be null or, from words that only look like references, no
-// object at all: compare it, do not follow it, unless `is_object` says that it is one.
+// Receives what an object refers to. What it is given may be null or, from words that only look
+// like references, no object at all: compare it, do not follow it, unless `is_object` says that it
+// is one.
 class ReferenceSink {
  public:
+  virtual ~ReferenceSink() = default;
   virtual void Take(PyObject* referent, bool is_object) = 0;
-
- protected:
-  ~ReferenceSink() = default;
 };
 
-// The references of types without a walk of their own: what tp_traverse visits, the words of the object, the elements of
-// object arrays, the cached objects of code, the shared attribute names of classes. May throw std::bad_alloc.
+// The references of types without a walk of their own: what tp_traverse visits, the words of the
+// object, the elements of object arrays, the cached objects of code, the shared attribute names of
+// classes. May throw std::bad_alloc.
 void VisitGeneralReferences(PyObject* object, const TypeInfo& info, ReadableMemory* memory,
                             ReferenceSink* sink);
 
-// False: a tuple with an empty place. `take(referent)` is called with what may be null, and, by types without a walk of
-// their own, `sink` with the rest. May throw std::bad_alloc.
+// False: a tuple with an empty place. `take(referent)` is called with what may be null, and, by
+// types without a walk of their own, `sink` with the rest. May throw std::bad_alloc.
 template <typename Take>
 bool VisitReferences(PyObject* object, const TypeInfo& info, ReadableMemory* memory,
                      ReferenceSink* sink, Take&& take) {

@@ -1,7 +1,7 @@
 // TypeInfo: what the freeze needs to know of a type, worked out once, and the map from types to it.
 //
-// Every per-object step starts by looking the type up, so the map is one probe in a table that fits the first-level cache,
-// and the answers are plain fields.
+// Every per-object step starts by looking the type up, so the map is one probe in a table that fits
+// the first-level cache, and the answers are plain fields.
 #ifndef FROZEN_ARENA_PYTHON_FREEZE_TYPE_INFO_H_
 #define FROZEN_ARENA_PYTHON_FREEZE_TYPE_INFO_H_
 
@@ -36,12 +36,18 @@ inline constexpr std::size_t kReasonCount = 14;
 const char* Describe(Reason reason) noexcept;
 
 // What has to be asked of each object beyond its type.
-enum class PerObject : std::uint8_t { kNothing, kWeakref, kWeakrefTarget, kMemoryView, kManagedBuffer };
+enum class PerObject : std::uint8_t {
+  kNothing,
+  kWeakref,
+  kWeakrefTarget,
+  kMemoryView,
+  kManagedBuffer
+};
 
 // How the references of an object are found (references.h).
 enum class References : std::uint8_t {
-  kNone,     // holds none, or none that matter
-  kTuple,    // exact types with a walk of their own
+  kNone,   // holds none, or none that matter
+  kTuple,  // exact types with a walk of their own
   kList,
   kDict,
   kSet,
@@ -75,8 +81,9 @@ struct TypeInfo {
   std::uint8_t prefix = 0;         // bytes before an instance
   bool has_gc = false;
   bool is_python_class = false;
-  bool may_be_half_built = false;  // str, bytes, tuple, frozenset: C code fills them in after they exist
-  bool untrack = false;            // frozen ones leave the collector; else they are parked
+  bool may_be_half_built =
+      false;             // str, bytes, tuple, frozenset: C code fills them in after they exist
+  bool untrack = false;  // frozen ones leave the collector; else they are parked
   bool has_finalizer = false;
   bool has_instance_dict = false;
   Reason reason = Reason::kNone;

@@ -33,7 +33,8 @@ bool IsHashableTime(PyObject* object) noexcept {
   return IsKnownTimezone(TimezoneOfTime(object)) && !IsFoldedTime(object);
 }
 
-// Only views of bytes are frozen, so the hash of the base is known to be one; the rest is what memoryview insists on.
+// Only views of bytes are frozen, so the hash of the base is known to be one; the rest is what
+// memoryview insists on.
 bool IsHashableView(PyObject* object) noexcept {
   const Py_buffer& view = reinterpret_cast<PyMemoryViewObject*>(object)->view;
   return view.readonly != 0 && view.obj != nullptr && PyBytes_CheckExact(view.obj) &&
@@ -133,8 +134,21 @@ bool Warmer::IsHashableWeakref(PyObject* reference) {
   return policy_->InfoFor(Py_TYPE(target))->hash_safety == HashSafety::kSafe;
 }
 
+// The interpreter keeps what encoding needs meanwhile in a free list (3.15: the buffers of bytes
+// writers). Filled once from the ordinary heap, it holds nothing of the arena that another process
+// would write to.
+void Warmer::PrimeUtf8() {
+  constexpr char kTwoLetters[] =
+      "\u00e9\u00e9";  // strings of one such letter are shared and have the form already
+  PyObject* const sample = PyUnicode_FromString(kTwoLetters);
+  if (sample == nullptr || PyUnicode_AsUTF8AndSize(sample, nullptr) == nullptr) PyErr_Clear();
+  Py_XDECREF(sample);
+  utf8_primed_ = true;
+}
+
 void Warmer::WarmUtf8(PyObject* str) {
   if (!HasUtf8(str)) return;
+  if (!utf8_primed_) PrimeUtf8();
   const RoutingScope scope(arena_);
   if (PyUnicode_AsUTF8AndSize(str, nullptr) == nullptr) {
     PyErr_Clear();
@@ -155,8 +169,8 @@ PyObject* Warmer::MakeInstanceDict(PyObject* object) {
   return dict;
 }
 
-// Puts `tuple` on the stack; false when its hash cannot be computed. While it is there it counts as unsafe, so that a tuple
-// that contains itself ends the walk.
+// Puts `tuple` on the stack; false when its hash cannot be computed. While it is there it counts as
+// unsafe, so that a tuple that contains itself ends the walk.
 bool Warmer::Enter(PyObject* tuple) {
   // Tuples outside the arena are not remembered; few, and seldom deep.
   constexpr std::size_t kMaxDepthOutside = 64;

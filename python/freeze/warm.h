@@ -1,7 +1,9 @@
-// Warmer: fills in, before the seal, what reading would write later: cached hashes, UTF-8 forms, instance dicts.
+// Warmer: fills in, before the seal, what reading would write later: cached hashes, UTF-8 forms,
+// instance dicts.
 //
-// No code of users runs: a hash is computed only by C code that is known, on values whose hash is. What is cached is
-// allocated in the arena, so no page of a reader changes; what is only needed meanwhile is not.
+// No code of users runs: a hash is computed only by C code that is known, on values whose hash is.
+// What is cached is allocated in the arena, so no page of a reader changes; what is only needed
+// meanwhile is not.
 #ifndef FROZEN_ARENA_PYTHON_FREEZE_WARM_H_
 #define FROZEN_ARENA_PYTHON_FREEZE_WARM_H_
 
@@ -39,6 +41,7 @@ class Warmer {
   void WarmHash(PyObject* object, const TypeInfo& info);
   void WarmDecimal(PyObject* decimal, const TypeInfo& info);
   bool IsHashableWeakref(PyObject* reference);
+  void PrimeUtf8();
   void WarmUtf8(PyObject* str);
   void WarmTuple(PyObject* tuple, const TypeInfo& info);
   bool Enter(PyObject* tuple);
@@ -50,8 +53,10 @@ class Warmer {
   const HalfBuilt* half_built_;
   FreezeLedger* ledger_;
   int decimals_checked_ = 0;
-  AddressBitmap unsafe_;           // tuples whose hash cannot be computed here, or is being computed
-  std::vector<TupleFrame> stack_;  // of tuples inside tuples: their depth is the data's, not the C stack's
+  bool utf8_primed_ = false;
+  AddressBitmap unsafe_;  // tuples whose hash cannot be computed here, or is being computed
+  std::vector<TupleFrame>
+      stack_;  // of tuples inside tuples: their depth is the data's, not the C stack's
 };
 
 }  // namespace frozen_arena

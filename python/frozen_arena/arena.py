@@ -47,7 +47,7 @@ class Arena:
         """Bytes of memory that the arena takes: after the seal its live and free bytes, before it what is mapped."""
         if self._report is not None and self.state == "sealed":
             return self._report.resident_bytes
-        return 0 if self._handle is None else int(self._handle.stats()["mapped_bytes"])
+        return 0 if self._handle is None else int(self._handle.mapped_bytes)
 
     @property
     def report(self) -> FreezeReport | None:
@@ -71,17 +71,21 @@ class Arena:
 
 
 _arenas: list[Arena] = []
+_prune_at = 64
 
 
 def remember(arena: Arena) -> None:
-    """Enters a new arena in the list of the process, and drops those that have been released."""
-    _arenas[:] = [known for known in _arenas if known.state != "released"]
+    """Enters a new arena in the list of the process; now and then drops those that hold nothing any more."""
+    global _prune_at
+    if len(_arenas) >= _prune_at:
+        _arenas[:] = arenas()
+        _prune_at = 2 * len(_arenas) + 64
     _arenas.append(arena)
 
 
 def arenas() -> list[Arena]:
     """All arenas of this process that hold memory or are being built, oldest first."""
-    return [arena for arena in _arenas if arena.state != "released"]
+    return [arena for arena in _arenas if arena.state == "building" or arena.nbytes > 0]
 
 
 def sharing() -> Sharing:

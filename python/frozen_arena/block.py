@@ -83,6 +83,7 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         self._handle: Any = None
         self._thread = 0
         self._watch: SuspensionWatch | None = None
+        self._open = False
         self._notes: list[str] = []
 
     def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -104,18 +105,28 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
             self._report_unsupported()
             self._arena = Arena(self._options.name, None)
             return self._arena
+        outer = _open_blocks.stack[-1] if _open_blocks.stack else None
+        native.route_thread(None)  # what describes this arena does not lie in the one around it
+        try:
+            return self._begin(native)
+        except BaseException:  # no memory, a warning that is an error, Ctrl-C: the block was never entered
+            if self._open:
+                self.__exit__(*sys.exc_info())
+            elif outer is not None:
+                native.route_thread(outer._handle)
+            raise
+
+    def _begin(self, native: Any) -> Arena:
         self._handle = native.Arena(self._options.limit or 0, self._options.huge_pages == "auto")
         arena = self._arena = Arena(self._options.name, self._handle)
         remember(arena)
         self._thread = threading.get_ident()
-        self._watch = SuspensionWatch(sys._getframe(1))
-        if native.begin_block():
-            warnings.warn(
-                "tracemalloc was stopped and started again to get below it; its earlier traces are lost",
-                FrozenArenaWarning,
-                stacklevel=2,
-            )
+        self._watch = SuspensionWatch(sys._getframe(2))
+        restarted = native.begin_block()
+        self._open = True
         _open_blocks.stack.append(self)
+        if restarted:
+            self._warn_of_lost_traces()
         if self._options.threads == "all":
             _all_threads.append(self)
             native.route_all_threads(self._handle)
@@ -131,7 +142,10 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         native = core()
         if native is None:
             return
+        if not self._open:
+            raise ArenaStateError("this block is not open; a block is entered once and left once")
         native.leave()  # first, so that what leaving makes does not lie in the arena
+        self._open = False
         misuse = self._leave(native, sys._getframe(1))
         try:
             if exc_type is None and misuse is None and self._handle.state == "building":
@@ -141,7 +155,7 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
                 self._handle.abandon()
             whole = native.end_block()
             if _open_blocks.stack:
-                native.route_thread(_open_blocks.stack[-1]._handle)
+                native.enter(_open_blocks.stack[-1]._handle)  # the free lists hold ordinary memory by now
         if misuse is not None and exc_type is None:
             raise ArenaStateError(misuse)
         if not whole and self._handle.state == "sealed":
@@ -185,6 +199,14 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
             self._notes.append(f"not all of the arena could be sealed: {refused}")
         seconds = {"collect": collected - started, "freeze": frozen - collected, "seal": clock() - frozen}
         self._arena._report = _report(ledger, self._handle.stats(), seconds, self._notes)
+
+    @staticmethod
+    def _warn_of_lost_traces() -> None:
+        warnings.warn(
+            "tracemalloc was stopped and started again to get below it; its earlier traces are lost",
+            FrozenArenaWarning,
+            stacklevel=4,
+        )
 
     def _report_unsupported(self) -> None:
         reason = reason_unsupported() or "the reason is unknown"

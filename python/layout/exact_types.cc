@@ -1,5 +1,6 @@
-// The table: what each word of an exact C type is, on the version that this is compiled for. Offsets come from
-// the interpreter's headers; where there is no header, from the structures at the end of object_compat.h.
+// The table: what each word of an exact C type is, on the version that this is compiled for.
+// Offsets come from the interpreter's headers; where there is no header, from the structures at the
+// end of object_compat.h.
 #include <array>
 
 #include "python/layout/types.h"
@@ -10,9 +11,9 @@ namespace frozen_arena {
 namespace {
 
 // The bracketed size is that of a member of `Struct`, not of an object.
-#define FZA_FIELD(Struct, member, name, kind)                     \
-  Field {                                                         \
-    name, FieldKind::kind, static_cast<std::int32_t>(offsetof(Struct, member)), \
+#define FZA_FIELD(Struct, member, name, kind)                                     \
+  Field {                                                                         \
+    name, FieldKind::kind, static_cast<std::int32_t>(offsetof(Struct, member)),   \
         static_cast<std::uint32_t>(sizeof(static_cast<Struct*>(nullptr)->member)) \
   }
 
@@ -29,8 +30,8 @@ constexpr std::array kStr = {
     FZA_FIELD(PyUnicodeObject, _base._base.state, "state", kInternState),
 };
 // ob_shash, which is spelt by its place because its name is deprecated.
-constexpr std::array kBytes = {
-    kObSize, Field{"hash", FieldKind::kHash, sizeof(PyVarObject), kWord}};
+constexpr std::array kBytes = {kObSize,
+                               Field{"hash", FieldKind::kHash, sizeof(PyVarObject), kWord}};
 static_assert(offsetof(PyBytesObject, ob_sval) == sizeof(PyVarObject) + sizeof(Py_hash_t));
 constexpr std::array kByteArray = {
     kObSize,
@@ -47,10 +48,10 @@ constexpr std::array kList = {
     FZA_FIELD(PyListObject, allocated, "allocated", kSize),
 };
 // The word between `used` and `keys` has had three names.
-#define FZA_DICT_FIELDS(Struct, prefix)                                          \
-  FZA_FIELD(Struct, prefix ma_used, "used", kSize),                              \
+#define FZA_DICT_FIELDS(Struct, prefix)                                                      \
+  FZA_FIELD(Struct, prefix ma_used, "used", kSize),                                          \
       Field{"version", FieldKind::kVersion, offsetof(PyDictObject, ma_keys) - kWord, kWord}, \
-      FZA_FIELD(Struct, prefix ma_keys, "keys", kBuffer),                        \
+      FZA_FIELD(Struct, prefix ma_keys, "keys", kBuffer),                                    \
       FZA_FIELD(Struct, prefix ma_values, "values", kBuffer)
 constexpr std::array kDict = {FZA_DICT_FIELDS(PyDictObject, )};
 constexpr std::array kDefaultDict = {
@@ -192,7 +193,8 @@ constexpr std::array kDate = {
     FZA_FIELD(PyDateTime_Date, hashcode, "hash", kHash),
     FZA_FIELD(PyDateTime_Date, data, "data", kData),
 };
-// The time zone is there only when `hastzinfo` says so: without one the block is shorter than tp_basicsize.
+// The time zone is there only when `hastzinfo` says so: without one the block is shorter than
+// tp_basicsize.
 constexpr std::array kTime = {
     FZA_FIELD(PyDateTime_Time, hashcode, "hash", kHash),
     FZA_FIELD(PyDateTime_Time, hastzinfo, "hastzinfo", kData),
@@ -269,10 +271,7 @@ constexpr std::array kExactTypes = {
                kBytes,
                {"bytes", FieldKind::kData, offsetof(PyBytesObject, ob_sval), 1}},
     TypeLayout{"bytearray", sizeof(PyByteArrayObject), kByteArray, {}},
-    TypeLayout{"tuple",
-               kTupleItems,
-               kTuple,
-               {"items", FieldKind::kReference, kTupleItems, kItem}},
+    TypeLayout{"tuple", kTupleItems, kTuple, {"items", FieldKind::kReference, kTupleItems, kItem}},
     TypeLayout{"list", sizeof(PyListObject), kList, {}},
     TypeLayout{"dict", sizeof(PyDictObject), kDict, {}},
     TypeLayout{"frozendict", sizeof(FrozenDictFields), kFrozenDict, {}},
@@ -292,8 +291,7 @@ constexpr std::array kExactTypes = {
     TypeLayout{"code",
                offsetof(PyCodeObject, co_code_adaptive),
                kCode,
-               {"bytecode", FieldKind::kVersion, offsetof(PyCodeObject, co_code_adaptive),
-                2}},
+               {"bytecode", FieldKind::kVersion, offsetof(PyCodeObject, co_code_adaptive), 2}},
     TypeLayout{"method", sizeof(PyMethodObject), kMethod, {}},
     TypeLayout{"builtin_function_or_method", sizeof(PyCFunctionObject), kBuiltinFunction, {}},
     TypeLayout{"module", 0, kModule, {}},

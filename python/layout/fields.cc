@@ -71,9 +71,7 @@ void AddMembers(PyTypeObject* type, FieldList* list) {
   }
 }
 
-bool IsStr(const PyTypeObject* type) noexcept {
-  return HasFlag(type, Py_TPFLAGS_UNICODE_SUBCLASS);
-}
+bool IsStr(const PyTypeObject* type) noexcept { return HasFlag(type, Py_TPFLAGS_UNICODE_SUBCLASS); }
 
 // The words that only a str other than compact ASCII has.
 void AddStrTail(bool compact, FieldList* list) {

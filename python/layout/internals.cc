@@ -4,8 +4,8 @@
 
 #include "python/layout/object_compat.h"
 
-// Those versions' internal headers use C11 atomics where the compiler has them, which C++ does not know;
-// without this macro they take the compiler's builtins.
+// Those versions' internal headers use C11 atomics where the compiler has them, which C++ does not
+// know; without this macro they take the compiler's builtins.
 #undef HAVE_STD_ATOMIC
 #include <internal/pycore_dict.h>
 #include <internal/pycore_frame.h>
@@ -18,7 +18,7 @@ namespace {
 static_assert(sizeof(GcHead) == sizeof(PyGC_Head));
 static_assert(offsetof(GcHead, next) == offsetof(PyGC_Head, _gc_next));
 static_assert(offsetof(GcHead, previous) == offsetof(PyGC_Head, _gc_prev));
-static_assert((~_PyGC_PREV_MASK & kGcLinkMask) == 0);
+static_assert(kGcLinkMask == _PyGC_PREV_MASK);
 
 static_assert(offsetof(DictKeysHead, count) == offsetof(PyDictKeysObject, dk_refcnt));
 static_assert(offsetof(DictKeysHead, log2_size) == offsetof(PyDictKeysObject, dk_log2_size));
@@ -39,8 +39,8 @@ static_assert(offsetof(DictStrEntry, key) == offsetof(PyDictUnicodeEntry, me_key
 static_assert(offsetof(DictStrEntry, value) == offsetof(PyDictUnicodeEntry, me_value));
 static_assert(offsetof(DictValuesHead, values) == offsetof(PyDictValues, values));
 
-// Members that came or went with a version are asked for by name, in templates, so that each version compiles
-// the branch it has.
+// Members that came or went with a version are asked for by name, in templates, so that each
+// version compiles the branch it has.
 template <typename Frame>
 constexpr std::size_t CodeOffset() {
   if constexpr (requires(Frame frame) { frame.f_executable; }) {
@@ -61,13 +61,14 @@ const _PyInterpreterFrame* TopFrame(const Thread* thread) noexcept {
 
 PyObject* ReferenceAt(const void* word) noexcept {
   const std::uintptr_t bits = *static_cast<const std::uintptr_t*>(word);
-  return reinterpret_cast<PyObject*>(bits & kStackReferenceMask);  // NOLINT(performance-no-int-to-ptr)
+  return reinterpret_cast<PyObject*>(bits &
+                                     kStackReferenceMask);  // NOLINT(performance-no-int-to-ptr)
 }
 
 void VisitLocalsOf(const _PyInterpreterFrame* frame, LocalVisitor visitor, void* context) noexcept {
   if (frame->owner > kLastFrameOwnerWithLocals) return;
-  PyObject* const code = ReferenceAt(reinterpret_cast<const char*>(frame) +
-                                     CodeOffset<_PyInterpreterFrame>());
+  PyObject* const code =
+      ReferenceAt(reinterpret_cast<const char*>(frame) + CodeOffset<_PyInterpreterFrame>());
   if (code == nullptr || !PyCode_Check(code)) return;
   const int locals = reinterpret_cast<PyCodeObject*>(code)->co_nlocalsplus;
   for (int i = 0; i < locals; ++i) {

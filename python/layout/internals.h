@@ -1,5 +1,6 @@
-// What only CPython's internal headers tell: the frames of running code. internals.cc is the one file that
-// includes them (with Py_BUILD_CORE), and checks there what object_compat.h says about private structures.
+// What only CPython's internal headers tell: the frames of running code. internals.cc is the one
+// file that includes them (with Py_BUILD_CORE), and checks there what object_compat.h says about
+// private structures.
 #ifndef FROZEN_ARENA_PYTHON_LAYOUT_INTERNALS_H_
 #define FROZEN_ARENA_PYTHON_LAYOUT_INTERNALS_H_
 
@@ -7,13 +8,12 @@
 
 namespace frozen_arena {
 
-// Called with what a local variable, cell or argument of a running frame holds. The value may be any word:
-// it may be compared, never followed.
+// Called with what a local variable, cell or argument of a running frame holds, never null.
 using LocalVisitor = void (*)(void* context, PyObject* value);
 
-// Visits the local variables of all frames of all threads of this interpreter. What lies on the evaluation
-// stacks is left out: an interpreter before 3.14 does not say how much of it is in use. Needs the GIL;
-// creates no object.
+// Visits the local variables of all frames of all threads of this interpreter. What lies on the
+// evaluation stacks is left out: an interpreter before 3.14 does not say how much of it is in use.
+// Needs the GIL; creates no object.
 void VisitFrameLocals(LocalVisitor visitor, void* context) noexcept;
 
 // Whether this interpreter has a Python thread beside the calling one.

@@ -1,9 +1,9 @@
 // What differs between interpreters, as constants and types: the only file of python/ that knows
 // PY_VERSION_HEX. Everything else asks `if constexpr (kHasImmortal)`.
 //
-// The structures at the end are those that CPython keeps to itself. internals.cc compares them with the
-// interpreter's internal headers at compile time; those that stand in no header at all are compared with
-// tp_basicsize at run time (types.cc).
+// The structures at the end are those that CPython keeps to itself. internals.cc compares them with
+// the interpreter's internal headers at compile time; those that stand in no header at all are
+// compared with tp_basicsize at run time (types.cc).
 #ifndef FROZEN_ARENA_PYTHON_LAYOUT_OBJECT_COMPAT_H_
 #define FROZEN_ARENA_PYTHON_LAYOUT_OBJECT_COMPAT_H_
 
@@ -18,7 +18,8 @@
 #error "frozen arena needs CPython 3.11 or newer"
 #endif
 #ifdef Py_GIL_DISABLED
-#error "frozen arena cannot run on a free-threaded build: its collector finds objects by their allocator"
+#error \
+    "frozen arena cannot run on a free-threaded build: its collector finds objects by their allocator"
 #endif
 
 namespace frozen_arena {
@@ -28,18 +29,20 @@ inline constexpr bool kAtLeast313 = PY_VERSION_HEX >= 0x030D0000;
 inline constexpr bool kAtLeast314 = PY_VERSION_HEX >= 0x030E0000;
 inline constexpr bool kAtLeast315 = PY_VERSION_HEX >= 0x030F0000;
 
-// Whether the interpreter that runs is a debug build. Asked at run time: an extension built with the headers of a
-// release build runs in a debug build of the same version, and a compiler that follows the symbolic links
-// between the two header folders builds just that.
+// Whether the interpreter that runs is a debug build. Asked at run time: an extension built with
+// the headers of a release build runs in a debug build of the same version, and a compiler that
+// follows the symbolic links between the two header folders builds just that.
 inline bool IsDebugInterpreter() noexcept { return PySys_GetObject("gettotalrefcount") != nullptr; }
 
-// Reference counts. From 3.14 on the word holds a 32-bit count, 16 bits of overflow and 16 bits of flags.
+// Reference counts. From 3.14 on the word holds a 32-bit count, 16 bits of overflow and 16 bits of
+// flags.
 inline constexpr bool kHasImmortal = kAtLeast312;
 inline constexpr bool kCountHasFlags = kAtLeast314;
-// 3.12 and 3.13: INCREF leaves exactly this value alone, one less is written to. 3.14+: from 3 << 30 up
-// INCREF leaves it alone, below 2^31 DECREF no longer does: 2^29 of slack both ways.
+// 3.12 and 3.13: INCREF leaves exactly this value alone, one less is written to. 3.14+: from 3 <<
+// 30 up INCREF leaves it alone, below 2^31 DECREF no longer does: 2^29 of slack both ways.
 inline constexpr std::uint32_t kImmortalCount = kCountHasFlags ? 0xE0000000u : 0xFFFFFFFFu;
-// Without it the evaluation stack of 3.14+ closes the reference by counting down, whatever the count.
+// Without it the evaluation stack of 3.14+ closes the reference by counting down, whatever the
+// count.
 inline constexpr std::uint16_t kImmortalFlag = 1;
 
 inline constexpr bool kTupleHasHash = kAtLeast314;
@@ -76,7 +79,8 @@ inline constexpr unsigned kInternedImmortal = 2;
 // Frames owned by something above this have no locals (entry frames of the C stack).
 inline constexpr int kLastFrameOwnerWithLocals = 2;
 // 3.14+ keeps tags in the low bits of the references in a frame.
-inline constexpr std::uintptr_t kStackReferenceMask = kAtLeast314 ? ~std::uintptr_t{7} : ~std::uintptr_t{0};
+inline constexpr std::uintptr_t kStackReferenceMask =
+    kAtLeast314 ? ~std::uintptr_t{7} : ~std::uintptr_t{0};
 
 // PyUnstable_GC_VisitObjects exists from 3.12 on.
 using GcObjectVisitor = int (*)(PyObject* object, void* context);
@@ -124,7 +128,8 @@ inline PyTypeObject* FrozenDictType() {
 #endif
 }
 
-// Objects that a code object caches, in the order of nothing in particular; nullptr where there is none.
+// Objects that a code object caches, in the order of nothing in particular; nullptr where there is
+// none.
 struct CachedOfCode {
   PyObject* code;
   PyObject* varnames;
@@ -146,14 +151,16 @@ inline CachedOfCode CachedBy(const PyCodeObject* code) {
 #endif
 }
 
-// --- Structures of the interpreter that no public header declares --------------------------------------
+// --- Structures of the interpreter that no public header declares
+// --------------------------------------
 
 struct GcHead {  // PyGC_Head: 16 bytes before the object; next is zero while untracked
   std::uintptr_t next;
   std::uintptr_t previous;
 };
-// The low bits of both links are flags of the collector.
-inline constexpr std::uintptr_t kGcLinkMask = ~std::uintptr_t{7};
+// The two low bits of both links are flags of the collector. No third one: 3.13.18 keeps the heads
+// of its lists at addresses that are multiples of four only.
+inline constexpr std::uintptr_t kGcLinkMask = ~std::uintptr_t{3};
 
 struct DictKeysHead {  // PyDictKeysObject up to the index table
   Py_ssize_t count;
@@ -191,24 +198,20 @@ struct DictValuesHead {
 
 // Below: no header of the interpreter declares these. Modules/ and Objects/ of 3.11.2 to 3.15.2.
 struct RangeFields {
-  PyObject_HEAD
-  PyObject* start;
+  PyObject_HEAD PyObject* start;
   PyObject* stop;
   PyObject* step;
   PyObject* length;
 };
 struct ModuleHead {
-  PyObject_HEAD
-  PyObject* dict;
+  PyObject_HEAD PyObject* dict;
 };
 struct TimezoneFields {
-  PyObject_HEAD
-  PyObject* offset;
+  PyObject_HEAD PyObject* offset;
   PyObject* name;
 };
 struct DecimalFields {
-  PyObject_HEAD
-  Py_hash_t hash;
+  PyObject_HEAD Py_hash_t hash;
   std::uint8_t flags;
   Py_ssize_t exponent;
   Py_ssize_t digits;
@@ -218,8 +221,7 @@ struct DecimalFields {
   std::uint64_t inline_data[4];
 };
 struct DequeFields {
-  PyObject_VAR_HEAD
-  void* left_block;
+  PyObject_VAR_HEAD void* left_block;
   void* right_block;
   Py_ssize_t left_index;
   Py_ssize_t right_index;
@@ -230,8 +232,7 @@ struct DequeFields {
   PyObject* weakrefs;
 };
 struct ArrayFields {
-  PyObject_VAR_HEAD
-  void* items;
+  PyObject_VAR_HEAD void* items;
   Py_ssize_t allocated;
   const void* description;
   PyObject* weakrefs;
@@ -259,8 +260,7 @@ struct FrozenDictFields {  // 3.15
 
 // NumPy 1.x and 2.x: the head of PyArrayObject and of PyArray_Descr.
 struct NdarrayFields {
-  PyObject_HEAD
-  void* data;
+  PyObject_HEAD void* data;
   int dimensions;
   Py_ssize_t* shape;
   Py_ssize_t* strides;
@@ -273,8 +273,7 @@ struct NdarrayFields {
 inline constexpr int kNdarrayContiguous = 0x1 | 0x2;  // C or Fortran order
 inline constexpr int kNdarrayOwnsData = 0x4;
 struct DtypeFields {
-  PyObject_HEAD
-  PyTypeObject* scalar_type;
+  PyObject_HEAD PyTypeObject* scalar_type;
   char kind;  // 'O': objects, 'V': a record that may hold some
 };
 

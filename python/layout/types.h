@@ -1,6 +1,8 @@
-// Types: what can be said of a type without running code of its own, and the table of exact C types.
+// Types: what can be said of a type without running code of its own, and the table of exact C
+// types.
 //
-// The functions need the GIL, create no object (but for SubtypeDealloc, once) and call no Python code.
+// The functions need the GIL, create no object (but for SubtypeDealloc, once) and call no Python
+// code.
 #ifndef FROZEN_ARENA_PYTHON_LAYOUT_TYPES_H_
 #define FROZEN_ARENA_PYTHON_LAYOUT_TYPES_H_
 
@@ -40,7 +42,8 @@ struct Field {
   std::uint32_t size;
 };
 
-// What follows the fixed fields of a variable-sized object, `stride` bytes each; no name: nothing does.
+// What follows the fixed fields of a variable-sized object, `stride` bytes each; no name: nothing
+// does.
 struct Items {
   const char* name = nullptr;
   FieldKind kind = FieldKind::kData;
@@ -50,15 +53,17 @@ struct Items {
 
 struct TypeLayout {
   const char* tp_name;
-  Py_ssize_t basicsize;  // as the interpreter must report it, or 0 where it may grow between versions
+  Py_ssize_t
+      basicsize;  // as the interpreter must report it, or 0 where it may grow between versions
   std::span<const Field> fields;
   Items items;
 };
 
-// The table's entry for a C type, or nullptr. Static types go by name alone, heap types by the dotted name
-// that their module gave them; both must have the size that the table was written for.
+// The table's entry for a C type, or nullptr. Static types go by name alone, heap types by the
+// dotted name that their module gave them; both must have the size that the table was written for.
 const TypeLayout* LayoutOfExactType(PyTypeObject* type) noexcept;
-// The same for the nearest ancestor that has an entry, `type` included. `found` receives that ancestor.
+// The same for the nearest ancestor that has an entry, `type` included. `found` receives that
+// ancestor.
 const TypeLayout* LayoutOfNearestType(PyTypeObject* type, PyTypeObject** found) noexcept;
 // All entries, for the test that holds them against the interpreter.
 std::span<const TypeLayout> ExactTypes() noexcept;
@@ -73,8 +78,8 @@ inline std::size_t PrefixSize(const PyTypeObject* type) noexcept {
          (HasFlag(type, kPreHeaderFlags) ? 2 * sizeof(void*) : 0);
 }
 
-// The destructor that every class made by a class statement has; nullptr with an exception set when there was
-// no memory to find it out. C types without a destructor of their own have it too.
+// The destructor that every class made by a class statement has; nullptr with an exception set when
+// there was no memory to find it out. C types without a destructor of their own have it too.
 destructor SubtypeDealloc();
 
 // The nearest ancestor that is not such a class: whose C code made the memory of an instance.

@@ -1,5 +1,5 @@
-// Words: reading and writing the words that every object has, and walking the tables that some have. Inline, because
-// the freeze does this for millions of objects.
+// Words: reading and writing the words that every object has, and walking the tables that some
+// have. Inline, because the freeze does this for millions of objects.
 //
 // Nothing here checks what it is given: the object must be one (freeze/object_finder.h).
 #ifndef FROZEN_ARENA_PYTHON_LAYOUT_WORDS_H_
@@ -27,10 +27,12 @@ T* PointerAt(const void* base, std::ptrdiff_t offset) noexcept {
   return pointer;
 }
 
-// --- Reference count -------------------------------------------------------------------------------------
+// --- Reference count
+// -------------------------------------------------------------------------------------
 
-// Whether `word` can be the first word of a living object. On 3.12 and 3.13 the whole word is asked, which shuts out
-// the links of free lists; on 3.14+ the flags in the upper 16 bits may be anything.
+// Whether `word` can be the first word of a living object. On 3.12 and 3.13 the whole word is
+// asked, which shuts out the links of free lists; on 3.14+ the flags in the upper 16 bits may be
+// anything.
 inline bool IsPlausibleCount(std::uint64_t word) noexcept {
   if constexpr (kCountHasFlags) {
     return static_cast<std::uint32_t>(word) != 0 && (word >> 32 & 0xFFFF) == 0;
@@ -62,7 +64,8 @@ inline void WriteImmortalCount(PyObject* object) noexcept {
   std::memcpy(static_cast<void*>(object), &word, sizeof word);
 }
 
-// --- Collector -------------------------------------------------------------------------------------------
+// --- Collector
+// -------------------------------------------------------------------------------------------
 
 // Precondition: the type of `object` has Py_TPFLAGS_HAVE_GC.
 inline GcHead* GcHeadOf(PyObject* object) noexcept { return reinterpret_cast<GcHead*>(object) - 1; }
@@ -79,8 +82,8 @@ inline GcHead* GcLinkTo(std::uintptr_t link) noexcept {
   return reinterpret_cast<GcHead*>(link & kGcLinkMask);  // NOLINT(performance-no-int-to-ptr)
 }
 
-// Takes a tracked object out of the collector's lists and leaves it tracked, in a list of its own: no collection finds it,
-// and whoever untracks it finds links to work on.
+// Takes a tracked object out of the collector's lists and leaves it tracked, in a list of its own:
+// no collection finds it, and whoever untracks it finds links to work on.
 inline void Park(PyObject* object) noexcept {
   GcHead* const head = GcHeadOf(object);
   GcHead* const next = GcLinkTo(head->next);
@@ -97,7 +100,8 @@ inline bool IsParked(PyObject* object) noexcept {
   return GcLinkTo(GcHeadOf(object)->next) == GcHeadOf(object);
 }
 
-// --- str -------------------------------------------------------------------------------------------------
+// --- str
+// -------------------------------------------------------------------------------------------------
 
 inline PyASCIIObject* StrHead(PyObject* str) noexcept {
   return reinterpret_cast<PyASCIIObject*>(str);
@@ -107,10 +111,11 @@ inline bool HasUtf8Form(PyObject* str) noexcept {
   return reinterpret_cast<PyCompactUnicodeObject*>(str)->utf8 != nullptr;
 }
 
-// --- Instance dict ---------------------------------------------------------------------------------------
+// --- Instance dict
+// ---------------------------------------------------------------------------------------
 
-// Whether an instance has a `__dict__` already; also true where its place depends on the instance's size, so that
-// nobody makes one there.
+// Whether an instance has a `__dict__` already; also true where its place depends on the instance's
+// size, so that nobody makes one there.
 inline bool HasInstanceDict(PyObject* object) noexcept {
   const PyTypeObject* const type = Py_TYPE(object);
   if ((type->tp_flags & Py_TPFLAGS_MANAGED_DICT) != 0) {
@@ -120,21 +125,23 @@ inline bool HasInstanceDict(PyObject* object) noexcept {
   return type->tp_dictoffset < 0 || PointerAt<PyObject>(object, type->tp_dictoffset) != nullptr;
 }
 
-// --- Weak references -------------------------------------------------------------------------------------
+// --- Weak references
+// -------------------------------------------------------------------------------------
 
 // The weak references to `object`, as their list starts. Precondition: tp_weaklistoffset != 0.
 inline PyWeakReference* FirstWeakref(PyObject* object) noexcept {
   return PointerAt<PyWeakReference>(object, Py_TYPE(object)->tp_weaklistoffset);
 }
 
-// --- Tables ----------------------------------------------------------------------------------------------
+// --- Tables
+// ----------------------------------------------------------------------------------------------
 
 inline const DictKeysHead* KeysOf(const PyDictObject* dict) noexcept {
   return reinterpret_cast<const DictKeysHead*>(dict->ma_keys);
 }
 
-// Calls `visit(key, value)` for each entry of a keys table. Either may be null: entries are deleted in place, and the
-// values of a shared table lie elsewhere.
+// Calls `visit(key, value)` for each entry of a keys table. Either may be null: entries are deleted
+// in place, and the values of a shared table lie elsewhere.
 template <typename Visit>
 void ForEachEntry(const DictKeysHead* keys, Visit&& visit) {
   const char* const index = reinterpret_cast<const char*>(keys + 1);
@@ -167,7 +174,8 @@ void ForEachInSet(const PySetObject* set, Visit&& visit) {
   for (Py_ssize_t i = 0; i <= set->mask; ++i) visit(set->table[i].key);
 }
 
-// The time zone of a datetime or a time, which share their head; nullptr without one (the block ends before it then).
+// The time zone of a datetime or a time, which share their head; nullptr without one (the block
+// ends before it then).
 inline PyObject* TimezoneOfDateTime(PyObject* object) noexcept {
   const auto* const value = reinterpret_cast<PyDateTime_DateTime*>(object);
   return value->hastzinfo != 0 ? value->tzinfo : nullptr;

@@ -104,14 +104,23 @@ def all_pairs() -> list[Pair]:
     return [pair for module in modules for pair in module.PAIRS]
 
 
-def _mapping_around(address: int) -> tuple[int, int]:
-    """First and one past the last address of the mapping that holds ``address``."""
+def _lane_around(address: int) -> list[tuple[int, int]]:
+    """First and one past the last address of every private mapping of the file behind ``address``."""
+    found: list[tuple[int, int, str]] = []
+    mine = ""
     with Path("/proc/self/maps").open(encoding="ascii") as maps:
         for line in maps:
-            first, _, last = line.split(" ", 1)[0].partition("-")
-            if int(first, 16) <= address < int(last, 16):
-                return int(first, 16), int(last, 16)
-    raise LookupError(f"no mapping holds {address:#x}")
+            span, rights, _, device, inode = line.split()[:5]
+            first, last = (int(end, 16) for end in span.split("-"))
+            if rights == "rw-p":
+                found.append((first, last, f"{device} {inode}"))
+                if first <= address < last:
+                    mine = f"{device} {inode}"
+    return [(first, last) for first, last, file in found if file == mine]
+
+
+def _content(lane: list[tuple[int, int]]) -> bytes:
+    return b"".join(ctypes.string_at(first, last - first) for first, last in lane)
 
 
 def _changed_words(before: bytes, after: bytes) -> list[int]:
@@ -129,13 +138,13 @@ def _changed_words(before: bytes, after: bytes) -> list[int]:
 def _measure(arena: Any, held: list[Any], operate: Callable[[Any], Any]) -> dict[str, Any]:
     """In the child: performs the operation and says what has become private."""
     obj = held[0]
-    first, last = _mapping_around(id(obj))
+    lane = _lane_around(id(obj))
     before = arena.sharing()
-    image = ctypes.string_at(first, last - first)
+    content = _content(lane)
     for _ in range(REPEATS):
         operate(obj)
     after = arena.sharing()
-    changed = _changed_words(image, ctypes.string_at(first, last - first))
+    changed = _changed_words(content, _content(lane))
     objects, payload = (
         after.lanes[lane].private_os_pages - before.lanes[lane].private_os_pages
         for lane in ("objects", "payload")
@@ -146,7 +155,7 @@ def _measure(arena: Any, held: list[Any], operate: Callable[[Any], Any]) -> dict
         "objects": objects,
         "payload": payload,
         "by_parent": before.private_os_pages if forking.HAS_IMMORTAL_OBJECTS else 0,
-        "changed_at": [first + at - id(obj) for at in changed[:6]],
+        "changed_at": [lane[0][0] + at - id(obj) for at in changed[:6]],
     }
 
 

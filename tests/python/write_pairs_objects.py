@@ -27,12 +27,16 @@ from write_matrix import Operation, Writes, row
 DICT_POINTER = Writes(
     "the instance's dict is made, and the instance points to it (instance_dicts=True prevents it)"
 )
-WEAKREF = Writes("the instance points to its first weak reference")
+WEAKREF = Writes("the instance points to its first weak reference", since=(3, 12))
 CACHE = Writes("the object keeps what it has worked out in an attribute of its own")
 RAISED = Writes("an exception carries the traceback and context of its last raise")
 LINKS = Writes("a cache with a bound moves what was asked for to the front, and counts hits")
 ANNOTATIONS = Writes("the function's dict of annotations is made when first asked for")
 BYTECODE = Writes("code counts its runs and rewrites its instructions as it specialises")
+MODULE_KEYS = Writes("the keys of a module's dict get a version when code specialises on them")
+BYTECODE_3_12 = dataclasses.replace(BYTECODE, since=(3, 12))
+KEYS_3_11 = Writes("the keys of a dict get a version when code specialises on them", before=(3, 12))
+PARTIAL = Writes("a partial with keywords turns its fast path off at its first call")
 TYPE_CACHE = Writes("a type keeps version tags, cached keys and the list of its subclasses")
 
 
@@ -88,6 +92,10 @@ class Colour(enum.Enum):
 
 def _record() -> Record:
     return Record(1001, "".join(["re", "cord"]), [f"tag-{n}" for n in range(3)])
+
+
+def _function_of_two(first: int, second: int) -> int:
+    return first + second
 
 
 def _match_record(value: Any) -> Any:
@@ -231,8 +239,14 @@ PAIRS = [
     ),
     *row(
         "partial",
-        lambda: functools.partial(int, base=16),
-        ("call", lambda p: p("ff")),
+        lambda: functools.partial(max, 1001),
+        ("call", lambda p: p(1002)),
+        ("repr, parts", lambda p: (repr(p), p.func, p.args, p.keywords)),
+    ),
+    *row(
+        "partial, with keywords",
+        lambda: functools.partial(_function_of_two, second=1001),
+        ("call", lambda p: p(5), PARTIAL),
         ("repr, parts", lambda p: (repr(p), p.func, p.args, p.keywords)),
     ),
     *row(
@@ -260,7 +274,7 @@ PAIRS = [
         ("hash", hash, CACHE),
         ("parts, name, suffix", lambda p: (p.parts, p.name, p.suffix), CACHE),
         ("compare", lambda p: p == pathlib.PurePosixPath("a"), CACHE),
-        ("parent, join", lambda p: (p.parent, p / "x"), CACHE),
+        ("parent, join", lambda p: (p.parent, p / "x"), dataclasses.replace(CACHE, since=(3, 12))),
         ("os.fspath", os.fspath, CACHE),
     ),
     *row(
@@ -270,7 +284,11 @@ PAIRS = [
         ("format", lambda e: traceback.format_exception_only(type(e), e)),
         ("pickle.dumps", pickle.dumps),
         ("raise", _raise, RAISED),
-        ("with_traceback", lambda e: e.with_traceback(None)),
+        (
+            "with_traceback",
+            lambda e: e.with_traceback(None),
+            dataclasses.replace(RAISED, before=(3, 12)),
+        ),
         (
             "__dict__",
             lambda e: e.__dict__,
@@ -281,7 +299,7 @@ PAIRS = [
         "lru_cache, bounded",
         lambda: _cached(16),
         ("hit", lambda f: [f(number) for number in range(1000, 1006)], LINKS),
-        ("cache_info", lambda f: f.cache_info()),
+        ("cache_info", lambda f: f.cache_info(), KEYS_3_11),
     ),
     *row(
         "lru_cache, unbounded",
@@ -296,7 +314,7 @@ PAIRS = [
             lambda f: (f.__name__, f.__defaults__, f.__qualname__, f.__module__),
         ),
         ("call", lambda f: f(3), BYTECODE),
-        ("call with keywords", lambda f: f(x=3, y=4), BYTECODE),
+        ("call with keywords", lambda f: f(x=3, y=4), BYTECODE_3_12),
         ("inspect.signature", inspect.signature, ANNOTATIONS),
         (
             "__dict__",
@@ -311,7 +329,7 @@ PAIRS = [
         ("hash, compare", lambda c: (hash(c), c == c)),
         ("eval", _loop, BYTECODE),
         ("co_code, dis", lambda c: (c.co_code, list(dis.get_instructions(c))), BYTECODE),
-        ("co_varnames", lambda c: c.co_varnames, BYTECODE),
+        ("co_varnames", lambda c: c.co_varnames, BYTECODE_3_12),
         ("co_lines", lambda c: list(c.co_lines())),
     ),
     *row(
@@ -330,9 +348,9 @@ PAIRS = [
         (
             "read an attribute",
             _read_module,
-            Writes("the version of a module's dict, when code specialises on it"),
+            MODULE_KEYS,
         ),
         ("vars, dir", lambda m: (vars(m), dir(m))),
-        ("repr", repr),
+        ("repr", repr, MODULE_KEYS),
     ),
 ]

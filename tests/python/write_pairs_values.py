@@ -29,8 +29,9 @@ _AS_UTF8.argtypes = [ctypes.py_object]
 INTERNED = Writes(
     "the intern state is set in the str: from then on the name itself is the interned one"
 )
-EXPORTS = Writes("a bytearray or array counts its exports while somebody looks at its buffer")
-MANAGED = Writes("a memoryview and its managed buffer count the views that look at them")
+EXPORTS = Writes("a bytearray or array counts who looks at its buffer", since=(3, 12))
+MANAGED = Writes("a memoryview and its managed buffer count their views", since=(3, 12))
+CACHED = Writes("the cache of methods keeps a reference to the name it looked for", before=(3, 12))
 
 
 class Bag:
@@ -51,7 +52,7 @@ TEXT: list[Operation] = [
     ("look up in a dict", lambda s: {"a": 1, "zq_identifier": 2}.get(s)),
     ("test in a set", lambda s: s in {"a", "zq_identifier", "höhe"}),
     ("use as a new dict's key", lambda s: {s: 1}),
-    ("getattr by it", lambda s: getattr(Bag, s, None)),
+    ("getattr by it", lambda s: getattr(Bag, s, None), CACHED),
     ("compare", lambda s: (s == "zq_identifies", s < "zz")),
     ("slice, split, iterate", lambda s: (s[1:3], s.split("_"), list(s))),
     ("encode", lambda s: s.encode()),
@@ -114,7 +115,7 @@ PAIRS = [
         _text("zq_", "never_seen_before"),  # what is interned already is not interned again
         ("sys.intern", sys.intern, INTERNED),
         ("setattr by it", _set_attribute, INTERNED),
-        ("getattr by it", lambda s: getattr(Bag, s, None)),
+        ("getattr by it", lambda s: getattr(Bag, s, None), CACHED),
     ),
     *row("str, Latin-1", _text("höhe", "_und_größe"), *TEXT),
     *row("str, two bytes a character", _text("высота", "_и_ширина"), *TEXT),
