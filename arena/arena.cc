@@ -198,7 +198,9 @@ Status Arena::Abandon() noexcept {
   if (state_ != ArenaState::kBuilding) return Status::kWrongState;
   MoveTo(ArenaState::kAbandoned);
   for (const auto& lane : lanes_) lane->Abandon();
-  if (live_blocks_ == 0) ReleaseMemory();
+  if (live_blocks_ == 0) {
+    for (const auto& lane : lanes_) lane->Release();
+  }
   return Status::kOk;
 }
 

@@ -29,6 +29,7 @@ class Mapping:
 
     start: int
     end: int
+    permissions: str
     offset: int
     inode: int
     path: str
@@ -61,7 +62,7 @@ def mappings(pid: int | str = "self") -> Iterator[Mapping]:
                 yield current
             start, end = (int(part, 16) for part in words[0].split("-"))
             path = words[5].strip() if len(words) > 5 else ""
-            current = Mapping(start, end, int(words[2], 16), int(words[4]), path)
+            current = Mapping(start, end, words[1], int(words[2], 16), int(words[4]), path)
     if current is not None:
         yield current
 

@@ -26,6 +26,7 @@ from uuid import UUID
 from bench.datasets import Dataset, TrieNode
 
 _PART = 4096  # items of a large container that are sorted or compared at once
+_TRIE_CUT = 9  # letters after which a prefix tree is cut into chunks; at 7 one chunk took 14 MB
 _CHUNK = 256  # items of the root that are serialised at once
 _LEAVES = (str, bytes, int, float, complex, type(None), date, timedelta, Decimal, UUID, Enum)
 _PICKLE_PROTOCOL = 5
@@ -222,12 +223,12 @@ def _read_array(items: Any) -> None:
 
 
 def _read_frame(frame: Any) -> None:
-    for column in frame.columns:
-        series = frame[column]
-        series.isna().any()
-        series.map(hash).max()
     for start in range(0, len(frame), _PART):
         part = frame.iloc[start : start + _PART]
+        for column in part.columns:
+            series = part[column]
+            series.isna().any()
+            series.map(hash).max()
         part.sort_values(frame.columns[0])
         part.to_dict("records")
 
@@ -269,7 +270,7 @@ def chunks(root: Any) -> Iterator[Any]:
     elif isinstance(root, Mapping):
         yield from _mapping_chunks(root)
     elif isinstance(root, TrieNode):
-        yield from _subtrees(root, 7)
+        yield from _subtrees(root, _TRIE_CUT)
     elif _is_numpy(root):
         yield from (root[start : start + _PART] for start in range(0, len(root), _PART))
     elif _is_pandas(root):
@@ -292,10 +293,11 @@ def _mapping_chunks(root: Mapping[Any, Any]) -> Iterator[Any]:
 
 
 def _subtrees(node: TrieNode, depth: int) -> Iterator[TrieNode]:
-    level = [node]
-    for _ in range(depth):
-        level = [child for parent in level for child in parent.children.values()]
-    yield from level
+    if depth == 0:
+        yield node
+        return
+    for child in node.children.values():
+        yield from _subtrees(child, depth - 1)
 
 
 def _plain(item: Any) -> Any:

@@ -10,15 +10,19 @@ namespace frozen_arena {
 namespace {
 
 // In the order of finishing: the outer layers of a file hold what the inner ones have yet to write.
-enum class Stage { kTextFile, kBufferedFile, kRawFile, kSocket, kOther };
-constexpr Stage kStages[] = {Stage::kTextFile, Stage::kBufferedFile, Stage::kRawFile,
-                             Stage::kSocket, Stage::kOther};
+// A wrapping file is one of a class written in Python around another file: a GzipFile has a trailer to write.
+enum class Stage { kTextFile, kWrappingFile, kBufferedFile, kRawFile, kSocket, kOther };
+constexpr Stage kStages[] = {Stage::kTextFile, Stage::kWrappingFile, Stage::kBufferedFile,
+                             Stage::kRawFile,  Stage::kSocket,       Stage::kOther};
 
 Stage StageOf(PyObject* object) noexcept {
   PyTypeObject* const c_base = BestCBase(Py_TYPE(object));
-  if (AncestorNamed(c_base, "_io._TextIOBase") != nullptr) return Stage::kTextFile;
-  if (AncestorNamed(c_base, "_io._BufferedIOBase") != nullptr) return Stage::kBufferedFile;
-  if (AncestorNamed(c_base, "_io._IOBase") != nullptr) return Stage::kRawFile;
+  // From the type itself: the abstract classes of _io have the tp_dealloc of a class written in Python.
+  if (AncestorNamed(Py_TYPE(object), "_io._TextIOBase") != nullptr) return Stage::kTextFile;
+  if (AncestorNamed(Py_TYPE(object), "_io._BufferedIOBase") != nullptr) {
+    return c_base == Py_TYPE(object) ? Stage::kBufferedFile : Stage::kWrappingFile;
+  }
+  if (AncestorNamed(Py_TYPE(object), "_io._IOBase") != nullptr) return Stage::kRawFile;
   return UsuallyMortal(Py_TYPE(object), c_base) == Reason::kSocket ? Stage::kSocket : Stage::kOther;
 }
 
@@ -70,6 +74,7 @@ void Finalize(PyObject* object) {
 void FinishOne(PyObject* object, Stage stage) {
   switch (stage) {
     case Stage::kTextFile:
+    case Stage::kWrappingFile:
     case Stage::kBufferedFile:
     case Stage::kRawFile:
       if (!IsStandardStream(object) && !IsClosed(object)) Close(object);

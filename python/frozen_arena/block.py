@@ -150,6 +150,13 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         try:
             if exc_type is None and misuse is None and self._handle.state == "building":
                 self._freeze_and_seal(native)
+        except MemoryError:
+            warnings.warn(
+                "no memory was left to freeze what the block has built; the arena is abandoned and the data lives on "
+                "as usual: raise RLIMIT_AS or the memory limit",
+                FrozenArenaWarning,
+                stacklevel=2,
+            )
         finally:
             if self._handle.state == "building":
                 self._handle.abandon()

@@ -105,7 +105,7 @@ def all_pairs() -> list[Pair]:
 
 
 def _lane_around(address: int) -> list[tuple[int, int]]:
-    """First and one past the last address of every private mapping of the file behind ``address``."""
+    """Begin and end of every private mapping of the file behind ``address``."""
     found: list[tuple[int, int, str]] = []
     mine = ""
     with Path("/proc/self/maps").open(encoding="ascii") as maps:

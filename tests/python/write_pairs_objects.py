@@ -314,7 +314,7 @@ PAIRS = [
             lambda f: (f.__name__, f.__defaults__, f.__qualname__, f.__module__),
         ),
         ("call", lambda f: f(3), BYTECODE),
-        ("call with keywords", lambda f: f(x=3, y=4), BYTECODE_3_12),
+        ("call with keywords", lambda f: f(x=3, y=4), BYTECODE),
         ("inspect.signature", inspect.signature, ANNOTATIONS),
         (
             "__dict__",
