@@ -28,18 +28,18 @@ def describe(root: Any, limit: int) -> list[str]:
 
     Args:
         root: Where the walk over the objects begins.
-        limit: Lines at most.
+        limit: Words at most.
 
     Returns:
-        For each changed word the type of its object, the offset in it, and both values.
+        For each place (type of the object and offset in it) how many words, and the first of them.
     """
     changed = _changed_words(limit)
     named = _name(root, sorted(changed))
-    lines = []
+    groups: dict[str, list[str]] = {}
     for address, (before, now) in changed.items():
-        where = named.get(address, f"an object the root does not lead to, at {address % OS_PAGE}")
-        lines.append(f"{where}: {before:#x} -> {now:#x}")
-    return lines
+        where = named.get(address) or f"not reached from the root, OS page {address // OS_PAGE:#x}"
+        groups.setdefault(where, []).append(f"{before:#x} -> {now:#x}")
+    return [f"{where}: {len(pairs)} words, {pairs[0]}" for where, pairs in groups.items()]
 
 
 def _changed_words(limit: int) -> dict[int, tuple[int, int]]:

@@ -155,14 +155,11 @@ def run_command(line: str, cwd: Path) -> None:
         environment[name] = value
     if not words or words[0] in NOT_RUN:
         return
-    if (
-        words[0] == "make"
-    ):  # building inside a test of what was built would never end: the target must exist
-        words.insert(1, "--dry-run")
-        cwd = ROOT
-    elif (
-        words[:2] == ["frozen-arena", "demo"] and "--source" not in words
-    ):  # the same with less input
+    if words[0] == "make":  # it would build and test itself without end
+        targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert [word for word in words[1:] if "=" not in word and word not in targets] == []
+        return
+    if words[:2] == ["frozen-arena", "demo"] and "--source" not in words:  # with less input
         words += ["--source", str(ROOT / "tests")]
     done = subprocess.run(
         words, cwd=cwd, env=environment, capture_output=True, text=True, timeout=240

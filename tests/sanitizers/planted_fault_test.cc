@@ -38,8 +38,8 @@ TEST(PlantedFault, AddressSanitizerDiesOfAReadPastTheEnd) {
 #elif defined(__SANITIZE_THREAD__)
 TEST(PlantedFault, ThreadSanitizerReportsARace) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
-  EXPECT_EXIT(WriteFromTwoThreads(); std::exit(0), testing::ExitedWithCode(66),
-                                     "ThreadSanitizer: data race");
+  EXPECT_EXIT(WriteFromTwoThreads();
+              std::exit(0), testing::ExitedWithCode(66), "ThreadSanitizer: data race");
 }
 #else
 TEST(PlantedFault, UndefinedBehaviorSanitizerDiesOfASignedOverflow) {
