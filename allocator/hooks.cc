@@ -52,7 +52,8 @@ void HookedFree(void* ctx, void* block) noexcept {
   wrapped[IndexOf(kDomain)].free(ctx, block);
 }
 
-// Moves a block of ours to `target`, which may be nullptr when memory was refused: then nothing has happened.
+// Moves a block of ours to `target`, which may be nullptr when memory was refused: then nothing has
+// happened.
 void* Moved(Arena* arena, void* block, void* target, std::size_t size) noexcept {
   if (target == nullptr) return nullptr;
   std::memcpy(target, block, std::min(size, arena->UsableSize(block)));
@@ -69,7 +70,8 @@ void* HookedRealloc(void* ctx, void* block, std::size_t size) noexcept {
   Arena* const arena = FindArena(block);
   const ArenaState state = arena == nullptr ? ArenaState::kReleased : arena->state();
   const ReallocRoute route = RouteRealloc(arena != nullptr, state);
-  if (route == ReallocRoute::kOrdinary) [[likely]] return base.realloc(ctx, block, size);
+  if (route == ReallocRoute::kOrdinary) [[likely]]
+    return base.realloc(ctx, block, size);
   if (arena->ResizeInPlace(block, size)) return block;
   if (route == ReallocRoute::kSameArena) {
     if (void* const target = arena->Allocate(arena->LaneOf(block), size)) {

@@ -31,7 +31,8 @@ void LearnBase() {
   State& state = TheState();
   const char* const name = _PyMem_GetCurrentAllocatorName();
   state.base = name == nullptr ? "hooked" : name;
-  // Whatever is not plain pymalloc may look into a block before it hands it on, and ours have no headers.
+  // Whatever is not plain pymalloc may look into a block before it hands it on, and ours have no
+  // headers.
   state.permanent = std::strcmp(state.base.c_str(), "pymalloc") != 0;
 }
 

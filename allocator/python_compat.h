@@ -1,4 +1,5 @@
-// What differs between interpreters for this layer. The only file of allocator/ that knows PY_VERSION_HEX.
+// What differs between interpreters for this layer. The only file of allocator/ that knows
+// PY_VERSION_HEX.
 #ifndef FROZEN_ARENA_ALLOCATOR_PYTHON_COMPAT_H_
 #define FROZEN_ARENA_ALLOCATOR_PYTHON_COMPAT_H_
 
@@ -15,7 +16,8 @@ extern "C" PyAPI_FUNC(const char*) _PyMem_GetCurrentAllocatorName(void);
 
 namespace frozen_arena {
 
-// 3.12 deprecates nothing here, but 3.13 replaced the Python-level check by a C call that may not be needed.
+// 3.12 deprecates nothing here, but 3.13 replaced the Python-level check by a C call that may not
+// be needed.
 inline constexpr bool kFreeThreaded =
 #ifdef Py_GIL_DISABLED
     true;

@@ -1,7 +1,8 @@
 // Routing scope: which arena, if any, takes the allocations of the calling thread.
 //
-// A scope is thread-local and strictly nested. Holding one routes PYMEM_DOMAIN_OBJ to the objects lane and
-// PYMEM_DOMAIN_MEM to the payload lane of `arena`, provided that the hooks are in place (install.h).
+// A scope is thread-local and strictly nested. Holding one routes PYMEM_DOMAIN_OBJ to the objects
+// lane and PYMEM_DOMAIN_MEM to the payload lane of `arena`, provided that the hooks are in place
+// (install.h).
 #ifndef FROZEN_ARENA_ALLOCATOR_SCOPE_H_
 #define FROZEN_ARENA_ALLOCATOR_SCOPE_H_
 
@@ -12,7 +13,8 @@ namespace frozen_arena {
 // The arena that takes this thread's allocations now, or nullptr.
 Arena* RoutedArena() noexcept;
 
-// Routes this thread to `arena` (nullptr: to the ordinary allocator); returns what it was routed to before.
+// Routes this thread to `arena` (nullptr: to the ordinary allocator); returns what it was routed to
+// before.
 Arena* RouteThread(Arena* arena) noexcept;
 
 // Routes every thread that has no arena of its own (nullptr: none); returns what was there before.

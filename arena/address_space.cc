@@ -6,8 +6,8 @@
 namespace frozen_arena {
 namespace {
 
-// Far from where Linux puts anything on its own accord (heap and libraries lie at both ends of 47 bits), and
-// outside the shadow of AddressSanitizer.
+// Far from where Linux puts anything on its own accord (heap and libraries lie at both ends of 47
+// bits), and outside the shadow of AddressSanitizer.
 constexpr std::uintptr_t kPreferredBegin = 0x2000'0000'0000;
 constexpr std::uintptr_t kPreferredEnd = 0x5000'0000'0000;
 
@@ -54,7 +54,8 @@ os::MapResult AddressSpace::Map(const AddressRange& range, std::uintptr_t addres
   return result;
 }
 
-void AddressSpace::Unmap(const AddressRange& range, std::uintptr_t address, std::size_t size) noexcept {
+void AddressSpace::Unmap(const AddressRange& range, std::uintptr_t address,
+                         std::size_t size) noexcept {
   if (range.reserved) {
     os::Unback(address, size);
   } else {

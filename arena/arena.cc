@@ -15,7 +15,9 @@
 namespace frozen_arena {
 namespace {
 
-std::uintptr_t AddressOf(const void* pointer) noexcept { return reinterpret_cast<std::uintptr_t>(pointer); }
+std::uintptr_t AddressOf(const void* pointer) noexcept {
+  return reinterpret_cast<std::uintptr_t>(pointer);
+}
 
 bool MayMove(ArenaState from, ArenaState to) noexcept {
   switch (from) {
@@ -65,14 +67,16 @@ Arena::Arena(const ArenaOptions& options, std::unique_ptr<Lane>* lanes) noexcept
 Arena::~Arena() { ForkGuard::Unwatch(this); }
 
 Arena* Arena::Create(const ArenaOptions& options) noexcept {
-  // A lane names its arena and the arena owns its lanes, so the place comes first and the lanes after it.
+  // A lane names its arena and the arena owns its lanes, so the place comes first and the lanes
+  // after it.
   void* const place = ::operator new(sizeof(Arena), std::nothrow);
   if (place == nullptr) return nullptr;
   try {
     auto* const arena = static_cast<Arena*>(place);
     std::unique_ptr<Lane> lanes[kLaneCount];
     for (std::size_t i = 0; i < kLaneCount; ++i) {
-      lanes[i] = std::make_unique<Lane>(arena, i, &arena->budget_, options.huge_pages != HugePages::kNever);
+      lanes[i] = std::make_unique<Lane>(arena, i, &arena->budget_,
+                                        options.huge_pages != HugePages::kNever);
     }
     new (place) Arena(options, lanes);
     if (ForkGuard::Watch(arena) == Status::kOk) return arena;
@@ -110,7 +114,8 @@ void Arena::MoveTo(ArenaState next) noexcept {
 }
 
 void* Arena::Allocate(LaneKind kind, std::size_t size) noexcept {
-  if (state_ != ArenaState::kBuilding) [[unlikely]] return nullptr;
+  if (state_ != ArenaState::kBuilding) [[unlikely]]
+    return nullptr;
   void* const block = lane(kind).Allocate(size);
   if (block == nullptr) [[unlikely]] {
     ++overflow_blocks_;
@@ -118,7 +123,8 @@ void* Arena::Allocate(LaneKind kind, std::size_t size) noexcept {
     return nullptr;
   }
   ++live_blocks_;
-  // mimalloc's small size classes are multiples of 16, so a block reaches that far whatever was asked for.
+  // mimalloc's small size classes are multiples of 16, so a block reaches that far whatever was
+  // asked for.
   if (kind == LaneKind::kObjects) std::memset(block, 0, std::min(RoundUp(size, 16), kZeroedHead));
   return block;
 }
@@ -135,12 +141,14 @@ void Arena::Free(void* block) noexcept {
       region->lane->FreeSmall(block);
     }
   }
-  if (live_blocks_ == 0) [[unlikely]] LastBlockFreed();
+  if (live_blocks_ == 0) [[unlikely]]
+    LastBlockFreed();
 }
 
 std::size_t Arena::UsableSize(const void* block) const noexcept {
   const Region* const region = AddressMap::Find(AddressOf(block));
-  if (region->kind == RegionKind::kLargeBlock) return static_cast<const LargeBlock*>(region)->size();
+  if (region->kind == RegionKind::kLargeBlock)
+    return static_cast<const LargeBlock*>(region)->size();
   return mi_usable_size(block);
 }
 
@@ -152,7 +160,8 @@ bool Arena::ResizeInPlace(void* block, std::size_t size) noexcept {
     return state_ == ArenaState::kBuilding && large->Resize(size);
   }
   const std::size_t usable = mi_usable_size(block);
-  // A sealed block never gives memory back; a building one moves when less than half of it is still wanted.
+  // A sealed block never gives memory back; a building one moves when less than half of it is still
+  // wanted.
   return size <= usable && (state_ == ArenaState::kSealed || size > usable / 2);
 }
 
@@ -243,7 +252,8 @@ const char* Arena::Audit() const noexcept {
         return "the ledger of a lane does not add up: mapped != live + free + punched";
       }
       for (const Extent& extent : lane->Extents()) {
-        for (std::uintptr_t at = extent.address; at < extent.address + extent.size; at += kSliceSize) {
+        for (std::uintptr_t at = extent.address; at < extent.address + extent.size;
+             at += kSliceSize) {
           const Region* const region = AddressMap::Find(at);
           if (region == nullptr || region->arena != this || region->lane != lane.get()) {
             return "the address map does not name the owner of a slice";
@@ -252,9 +262,11 @@ const char* Arena::Audit() const noexcept {
       }
     }
     const auto pristine = [this](std::uintptr_t address) {
-      return AddressOf(Pristine(reinterpret_cast<const void*>(address)));  // NOLINT(performance-no-int-to-ptr)
+      return AddressOf(
+          Pristine(reinterpret_cast<const void*>(address)));  // NOLINT(performance-no-int-to-ptr)
     };
-    if (checksums_.FirstDifference(pristine) != 0) return "the content of a sealed OS page has changed";
+    if (checksums_.FirstDifference(pristine) != 0)
+      return "the content of a sealed OS page has changed";
     return nullptr;
   } catch (const std::bad_alloc&) {
     return "no memory for the audit";

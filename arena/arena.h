@@ -1,12 +1,13 @@
 // Arena: the facade of this layer, the one header that allocator/ and python/ include.
 //
-// An arena is memory that is written once and then shared for good. It has two lanes: *objects* (what
-// arrives through PYMEM_DOMAIN_OBJ: headers and reference counts) and *payload* (PYMEM_DOMAIN_MEM: tables,
-// item vectors, buffers). While it is building, its lanes are shared mappings of memfds; at the seal they
-// become private mappings of the same, now immutable, files. README.md has the vocabulary and the states.
+// An arena is memory that is written once and then shared for good. It has two lanes: *objects*
+// (what arrives through PYMEM_DOMAIN_OBJ: headers and reference counts) and *payload*
+// (PYMEM_DOMAIN_MEM: tables, item vectors, buffers). While it is building, its lanes are shared
+// mappings of memfds; at the seal they become private mappings of the same, now immutable, files.
+// README.md has the vocabulary and the states.
 //
-// Unless a function says otherwise: the caller holds the GIL (or is the only thread), nothing here throws,
-// and nothing here calls the interpreter.
+// Unless a function says otherwise: the caller holds the GIL (or is the only thread), nothing here
+// throws, and nothing here calls the interpreter.
 #ifndef FROZEN_ARENA_ARENA_ARENA_H_
 #define FROZEN_ARENA_ARENA_ARENA_H_
 
@@ -38,19 +39,21 @@ enum class HugePages : std::uint8_t { kAuto, kNever };
 struct ArenaOptions {
   HugePages huge_pages = HugePages::kAuto;
   Bytes limit{};  // of both lanes together; zero is no limit
-  // Called when the arena has grown to kFirstNotice, and each time it has doubled since; may not allocate.
+  // Called when the arena has grown to kFirstNotice, and each time it has doubled since; may not
+  // allocate.
   void (*on_doubled)() = nullptr;
-  static constexpr Bytes kFirstNotice{256 * kMiB};  // earlier ones cost a loader more than the garbage
+  static constexpr Bytes kFirstNotice{256 *
+                                      kMiB};  // earlier ones cost a loader more than the garbage
 };
 
-// Called once for each live block. `size` is the usable size of the block in bytes. Returns false to stop.
-// May not allocate from, or free into, the arena that is visited.
+// Called once for each live block. `size` is the usable size of the block in bytes. Returns false
+// to stop. May not allocate from, or free into, the arena that is visited.
 using BlockVisitor = bool (*)(void* context, void* block, std::size_t size);
 
 class Arena {
  public:
-  // A new arena in state kBuilding, or nullptr when there is no memory for its book-keeping. Takes no address
-  // space yet: that comes with the first block.
+  // A new arena in state kBuilding, or nullptr when there is no memory for its book-keeping. Takes
+  // no address space yet: that comes with the first block.
   static Arena* Create(const ArenaOptions& options) noexcept;
   // The owner needs the arena no longer. It is deleted when its last block is gone, now or later.
   void DropHandle() noexcept;
@@ -59,61 +62,67 @@ class Arena {
 
   ArenaState state() const noexcept { return state_; }
 
-  // A block of at least `size` bytes, 16-byte aligned, or nullptr when the arena is full, at its limit, not
-  // building, or the kernel refuses memory: the caller then allocates elsewhere. The first kZeroedHead bytes
-  // of a block in the objects lane are zero, so that no stale header is taken for an object.
+  // A block of at least `size` bytes, 16-byte aligned, or nullptr when the arena is full, at its
+  // limit, not building, or the kernel refuses memory: the caller then allocates elsewhere. The
+  // first kZeroedHead bytes of a block in the objects lane are zero, so that no stale header is
+  // taken for an object.
   void* Allocate(LaneKind lane, std::size_t size) noexcept;
   static constexpr std::size_t kZeroedHead = 48;
 
-  // Gives a block back. In a sealed arena nothing is written to the arena; the free is counted. When the last
-  // block of a sealed or abandoned arena is freed, its memory goes back to the system.
+  // Gives a block back. In a sealed arena nothing is written to the arena; the free is counted.
+  // When the last block of a sealed or abandoned arena is freed, its memory goes back to the
+  // system.
   void Free(void* block) noexcept;
 
   // Bytes that may be used at `block`, at least what was asked for.
   std::size_t UsableSize(const void* block) const noexcept;
 
-  // Tries to make `block` hold `size` bytes without moving it (a building arena's large blocks, and any
-  // shrinking in a sealed arena). False when it must move.
+  // Tries to make `block` hold `size` bytes without moving it (a building arena's large blocks, and
+  // any shrinking in a sealed arena). False when it must move.
   bool ResizeInPlace(void* block, std::size_t size) noexcept;
 
   // The lane that holds `address`; precondition: FindArena(address) == this.
   LaneKind LaneOf(const void* address) const noexcept;
 
-  // Every live block of a lane, in address order within each run of address space. Before the seal only:
-  // the seal punches free memory out, and with it the free lists that tell live blocks from free ones.
-  // False when the visitor stopped it.
+  // Every live block of a lane, in address order within each run of address space. Before the seal
+  // only: the seal punches free memory out, and with it the free lists that tell live blocks from
+  // free ones. False when the visitor stopped it.
   bool VisitBlocks(LaneKind lane, BlockVisitor visitor, void* context) noexcept;
 
-  // Lowest and one past the highest address that the lane has ever handed out; both zero when it is empty.
+  // Lowest and one past the highest address that the lane has ever handed out; both zero when it is
+  // empty.
   struct AddressSpan {
     std::uintptr_t begin;
     std::uintptr_t end;
   };
   AddressSpan SpanOf(LaneKind lane) const noexcept;
 
-  // building -> sealed: punches out OS pages without live blocks, remaps privately, seals the files. On a
-  // failure on the way the arena is sealed as far as the kernel allowed and seal_stats() says what is missing.
+  // building -> sealed: punches out OS pages without live blocks, remaps privately, seals the
+  // files. On a failure on the way the arena is sealed as far as the kernel allowed and
+  // seal_stats() says what is missing.
   Status Seal() noexcept;
 
   // building -> abandoned: blocks live on as ordinary memory and are freed one by one.
   Status Abandon() noexcept;
 
-  // Called by the fork guard. Before fork(): turns shared mappings into private ones. In the child: abandons
-  // what was building. May be called without the GIL, with every other thread at any point of its execution.
+  // Called by the fork guard. Before fork(): turns shared mappings into private ones. In the child:
+  // abandons what was building. May be called without the GIL, with every other thread at any point
+  // of its execution.
   void PrepareFork() noexcept;
   void AfterForkInChild() noexcept;
 
-  // What the calling process still shares of this arena, from /proc/self/pagemap. kWrongState unless sealed.
-  // `visitor`, which may be nullptr, is called for each private OS page.
+  // What the calling process still shares of this arena, from /proc/self/pagemap. kWrongState
+  // unless sealed. `visitor`, which may be nullptr, is called for each private OS page.
   Status CountPages(std::array<PageCounts, kLaneCount>* by_lane, PrivatePageVisitor visitor,
                     void* context) const noexcept;
 
-  // The content of `address` as it was at the seal: the address of the same byte in the read-only pristine
-  // mapping, or nullptr when there is none (no memfd, not sealed).
+  // The content of `address` as it was at the seal: the address of the same byte in the read-only
+  // pristine mapping, or nullptr when there is none (no memfd, not sealed).
   const void* Pristine(const void* address) const noexcept;
 
-  // Checks every invariant of README.md, and after the seal the checksum of every OS page (builds with
-  // FZA_AUDIT only; elsewhere the invariants alone). Returns a static sentence on the first one broken, else nullptr.
+  // Checks every invariant of README.md, and after the seal the checksum of every OS page (builds
+  // with FZA_AUDIT only; elsewhere the invariants alone). Returns a static sentence on the first
+  // one broken, else nullptr.
   const char* Audit() const noexcept;
 
   ArenaStats stats() const noexcept;
@@ -141,8 +150,8 @@ class Arena {
   OsPageChecksums checksums_;
 };
 
-// The arena that holds `address`, or nullptr. Lock-free, never faults, callable from any thread without the GIL.
-// Read on every RAW free by allocator/hooks.cc.
+// The arena that holds `address`, or nullptr. Lock-free, never faults, callable from any thread
+// without the GIL. Read on every RAW free by allocator/hooks.cc.
 Arena* FindArena(const void* address) noexcept;
 
 }  // namespace frozen_arena

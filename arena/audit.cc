@@ -10,7 +10,8 @@
 namespace frozen_arena {
 
 std::uint64_t OsPageChecksums::Checksum(std::uintptr_t os_page) noexcept {
-  // FNV-1a over words: any single changed word changes the result, which is all that is asked of it here.
+  // FNV-1a over words: any single changed word changes the result, which is all that is asked of it
+  // here.
   std::uint64_t sum = 0xcbf29ce484222325;
   for (std::size_t at = 0; at < os::PageSize(); at += sizeof(std::uint64_t)) {
     std::uint64_t word = 0;

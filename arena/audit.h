@@ -1,5 +1,5 @@
-// Audit: what must be true of an arena, checked. FZA_AUDIT builds also keep a checksum of every sealed OS page,
-// so that a write which came in by a way that is not ours is found and named.
+// Audit: what must be true of an arena, checked. FZA_AUDIT builds also keep a checksum of every
+// sealed OS page, so that a write which came in by a way that is not ours is found and named.
 #ifndef FROZEN_ARENA_ARENA_AUDIT_H_
 #define FROZEN_ARENA_ARENA_AUDIT_H_
 
@@ -14,11 +14,12 @@ struct LaneStats;
 
 class OsPageChecksums {
  public:
-  // Remembers the content of `extents`. Does nothing outside audit builds. May throw std::bad_alloc.
+  // Remembers the content of `extents`. Does nothing outside audit builds. May throw
+  // std::bad_alloc.
   void Take(const std::vector<Extent>& extents);
 
-  // The address of the first OS page whose content differs, or 0. `pristine` maps an address to where its
-  // content at the seal can be read now, or to 0 when it cannot.
+  // The address of the first OS page whose content differs, or 0. `pristine` maps an address to
+  // where its content at the seal can be read now, or to 0 when it cannot.
   template <typename Pristine>
   std::uintptr_t FirstDifference(Pristine pristine) const {
     for (const Entry& entry : entries_) {

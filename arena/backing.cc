@@ -60,7 +60,8 @@ bool Backing::MoveToNewFile(const std::vector<Extent>& extents) noexcept {
   for (const Extent& extent : extents) size = std::max(size, extent.offset + extent.size);
   bool good = os::Truncate(fresh, size);
   for (const Extent& extent : extents) {
-    const auto* const source = reinterpret_cast<const void*>(extent.address);  // NOLINT(performance-no-int-to-ptr)
+    const auto* const source =
+        reinterpret_cast<const void*>(extent.address);  // NOLINT(performance-no-int-to-ptr)
     good = good && os::WriteAll(fresh, source, extent.size, extent.offset);
   }
   if (!good) {
@@ -118,8 +119,9 @@ void Backing::MapPristine(const std::vector<Extent>& extents) {
 }
 
 std::uintptr_t Backing::Pristine(std::uintptr_t address) const noexcept {
-  auto after = std::upper_bound(pristine_runs_.begin(), pristine_runs_.end(), address,
-                                [](std::uintptr_t a, const PristineRun& run) { return a < run.address; });
+  auto after =
+      std::upper_bound(pristine_runs_.begin(), pristine_runs_.end(), address,
+                       [](std::uintptr_t a, const PristineRun& run) { return a < run.address; });
   if (after == pristine_runs_.begin()) return 0;
   const PristineRun& run = *--after;
   return address - run.address < run.size ? run.pristine + (address - run.address) : 0;

@@ -1,5 +1,5 @@
-// BitSet: a set of small numbers (slices of a track, OS pages of a range) that can be walked run by run.
-// Grows on Set; what was never set is absent. Allocates; may throw std::bad_alloc.
+// BitSet: a set of small numbers (slices of a track, OS pages of a range) that can be walked run by
+// run. Grows on Set; what was never set is absent. Allocates; may throw std::bad_alloc.
 #ifndef FROZEN_ARENA_ARENA_BIT_SET_H_
 #define FROZEN_ARENA_ARENA_BIT_SET_H_
 

@@ -25,8 +25,10 @@ void Read(const char* word, std::size_t length, Plan* plan) {
   if (Takes(word, length, "no_collapse")) plan->no_collapse = true;
   if (Takes(word, length, "no_proc")) plan->no_proc = true;
   if (Takes(word, length, "no_preferred")) plan->no_preferred = true;
-  if (std::strncmp(word, "fail_nth=", 9) == 0) plan->fail_nth = std::strtoull(word + 9, nullptr, 10);
-  if (std::strncmp(word, "fail_every=", 11) == 0) plan->fail_every = std::strtoull(word + 11, nullptr, 10);
+  if (std::strncmp(word, "fail_nth=", 9) == 0)
+    plan->fail_nth = std::strtoull(word + 9, nullptr, 10);
+  if (std::strncmp(word, "fail_every=", 11) == 0)
+    plan->fail_every = std::strtoull(word + 11, nullptr, 10);
 }
 
 Plan ReadPlan() {

@@ -1,5 +1,5 @@
-// Faults on demand: FROZEN_ARENA_TEST_FAULTS makes requests to the kernel fail, so that every way in which an
-// arena degrades can be tested on a machine where nothing is wrong.
+// Faults on demand: FROZEN_ARENA_TEST_FAULTS makes requests to the kernel fail, so that every way
+// in which an arena degrades can be tested on a machine where nothing is wrong.
 //
 //   no_memfd     memfd_create is refused (as in some sandboxes)
 //   no_collapse  MADV_COLLAPSE is refused (before Linux 6.1)
@@ -8,7 +8,8 @@
 //   fail_nth=K   the K-th request for memory, counted from 1, is refused
 //   fail_every=K every K-th request for memory is refused
 //
-// Read once, at the first request. Unset, it costs one load and one branch a request, and requests are rare.
+// Read once, at the first request. Unset, it costs one load and one branch a request, and requests
+// are rare.
 #ifndef FROZEN_ARENA_ARENA_FAULTS_H_
 #define FROZEN_ARENA_ARENA_FAULTS_H_
 

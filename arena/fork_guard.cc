@@ -38,7 +38,8 @@ std::mutex& MappingMutex() noexcept {
 }
 
 Status ForkGuard::Watch(Arena* arena) noexcept {
-  static const int registered = ::pthread_atfork(&BeforeFork, &AfterForkInParent, &AfterForkInChild);
+  static const int registered =
+      ::pthread_atfork(&BeforeFork, &AfterForkInParent, &AfterForkInChild);
   if (registered != 0) return Status::kNoMemory;
   try {
     const MappingLock lock(MappingMutex());

@@ -11,8 +11,8 @@
 namespace frozen_arena {
 namespace {
 
-// The theap (mimalloc's thread-local side of a heap) that this thread used last, by lane. Asking mimalloc for it
-// each time would cost as much as the allocation.
+// The theap (mimalloc's thread-local side of a heap) that this thread used last, by lane. Asking
+// mimalloc for it each time would cost as much as the allocation.
 struct CachedTheap {
   std::uint64_t epoch = 0;
   mi_theap_t* theap = nullptr;
@@ -34,7 +34,8 @@ Lane::Lane(Arena* arena, std::size_t index, Budget* budget, bool huge_pages) noe
 
 mi_theap_t* Lane::TheapOfThisThread() noexcept {
   CachedTheap& cached = t_theaps[index_];
-  if (cached.epoch == epoch_) [[likely]] return cached.theap;
+  if (cached.epoch == epoch_) [[likely]]
+    return cached.theap;
   if (segments_.empty()) return nullptr;
   const Track::BookKeeping theap_lies_outside;
   cached.theap = mi_heap_theap(segments_.back()->heap());
@@ -58,11 +59,13 @@ Segment* Lane::Extend() noexcept {
 }
 
 void* Lane::Allocate(std::size_t size) noexcept {
-  if (size > kLargeBlockSize) [[unlikely]] return AllocateLarge(size);
+  if (size > kLargeBlockSize) [[unlikely]]
+    return AllocateLarge(size);
   // mimalloc aligns blocks of 16 bytes and more to 16, as pymalloc aligns all.
   const std::size_t wanted = size < 16 ? 16 : RoundUp(size, 8);
   if (mi_theap_t* const theap = TheapOfThisThread()) [[likely]] {
-    if (void* const block = mi_theap_malloc(theap, wanted)) [[likely]] return block;
+    if (void* const block = mi_theap_malloc(theap, wanted)) [[likely]]
+      return block;
   }
   if (Extend() == nullptr) return nullptr;
   mi_theap_t* const theap = TheapOfThisThread();

@@ -1,7 +1,7 @@
 // Lane: one of the two kinds of memory of an arena, as a list of segments and of large blocks.
 //
-// Before the seal a lane allocates from its last segment; when that is full it leases the next track. After it,
-// a lane only answers questions.
+// Before the seal a lane allocates from its last segment; when that is full it leases the next
+// track. After it, a lane only answers questions.
 #ifndef FROZEN_ARENA_ARENA_LANE_H_
 #define FROZEN_ARENA_ARENA_LANE_H_
 

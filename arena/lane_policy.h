@@ -1,4 +1,5 @@
-// LanePolicy: what a lane may take, shared by its segments and large blocks and asked at each request.
+// LanePolicy: what a lane may take, shared by its segments and large blocks and asked at each
+// request.
 #ifndef FROZEN_ARENA_ARENA_LANE_POLICY_H_
 #define FROZEN_ARENA_ARENA_LANE_POLICY_H_
 
@@ -10,10 +11,11 @@ namespace frozen_arena {
 
 // The bytes of both lanes of an arena together.
 struct Budget {
-  std::size_t limit = 0;     // 0: none
-  std::size_t mapped = 0;    // bytes behind which memory can come
-  bool reached = false;      // a request was refused by the limit
-  std::size_t notify_at = 0; // when `mapped` gets here, on_doubled is called and the mark moves to twice that
+  std::size_t limit = 0;   // 0: none
+  std::size_t mapped = 0;  // bytes behind which memory can come
+  bool reached = false;    // a request was refused by the limit
+  std::size_t notify_at =
+      0;  // when `mapped` gets here, on_doubled is called and the mark moves to twice that
   void (*on_doubled)() = nullptr;
 
   bool Take(std::size_t bytes) noexcept {

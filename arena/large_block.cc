@@ -53,7 +53,8 @@ void LargeBlock::CollapseUpTo(std::size_t size) noexcept {
   if (!policy_->WantsHuge() || backing_.mode() != BackingMode::kShared) return;
   for (; huge_bytes_ + kGranuleSize <= size; huge_bytes_ += kGranuleSize) {
     const std::uintptr_t granule = range_.begin + huge_bytes_;
-    volatile char* const touch = reinterpret_cast<volatile char*>(granule);  // NOLINT(performance-no-int-to-ptr)
+    volatile char* const touch =
+        reinterpret_cast<volatile char*>(granule);  // NOLINT(performance-no-int-to-ptr)
     *touch = *touch;  // collapse wants one OS page touched; what is there already stays
     if (!os::Collapse(granule)) {
       policy_->huge_pages = false;

@@ -1,7 +1,7 @@
 // LargeBlock: one block of half a MiB and more, on OS pages of its own.
 //
-// mimalloc would round a block of 100 MB up to 128 MB and refuses 512 MiB. Here a block takes whole OS pages, has
-// twice its size of address space to grow into without moving, and a file of its own.
+// mimalloc would round a block of 100 MB up to 128 MB and refuses 512 MiB. Here a block takes whole
+// OS pages, has twice its size of address space to grow into without moving, and a file of its own.
 #ifndef FROZEN_ARENA_ARENA_LARGE_BLOCK_H_
 #define FROZEN_ARENA_ARENA_LARGE_BLOCK_H_
 
@@ -16,7 +16,8 @@
 
 namespace frozen_arena {
 
-// mimalloc's biggest shared size class (MI_LARGE_MAX_OBJ_SIZE); beyond it every block has pages of its own anyway.
+// mimalloc's biggest shared size class (MI_LARGE_MAX_OBJ_SIZE); beyond it every block has pages of
+// its own anyway.
 inline constexpr std::size_t kLargeBlockSize = 512 * kKiB;
 
 class LargeBlock : public Region {

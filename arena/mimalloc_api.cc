@@ -3,7 +3,8 @@
 namespace frozen_arena {
 namespace {
 
-// Refusals are counted by the lane and said in the report; nothing is printed and nothing ends the process.
+// Refusals are counted by the lane and said in the report; nothing is printed and nothing ends the
+// process.
 void IgnoreError(int /*error*/, void* /*argument*/) {}
 
 }  // namespace
@@ -14,13 +15,15 @@ void SetUpMimalloc() noexcept {
     mi_option_set(mi_option_show_errors, 0);
     mi_option_set(mi_option_max_errors, 0);
     mi_option_set(mi_option_max_warnings, 0);
-    // mimalloc keeps its heap structures in an arena of its own; its default of 1 GiB of address space would
-    // count against a worker's RLIMIT_AS. 32 MiB is the smallest that it takes (MI_ARENA_MIN_SIZE). In KiB.
+    // mimalloc keeps its heap structures in an arena of its own; its default of 1 GiB of address
+    // space would count against a worker's RLIMIT_AS. 32 MiB is the smallest that it takes
+    // (MI_ARENA_MIN_SIZE). In KiB.
     mi_option_set(mi_option_arena_reserve, 32 * 1024);
-    // Whole mimalloc pages are committed at once: a commit is a mapping of ours, memory comes when touched.
+    // Whole mimalloc pages are committed at once: a commit is a mapping of ours, memory comes when
+    // touched.
     mi_option_set(mi_option_page_commit_on_demand, 0);
-    // Freed slices come back through the commit callback at once, before mimalloc can hand them to the next heap
-    // of the track; our side of that is a few bits.
+    // Freed slices come back through the commit callback at once, before mimalloc can hand them to
+    // the next heap of the track; our side of that is a few bits.
     mi_option_set(mi_option_purge_delay, 0);
     return true;
   }();

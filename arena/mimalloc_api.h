@@ -1,5 +1,5 @@
-// mimalloc, set up for this layer. The object file that we link has only its mi_* symbols left global
-// (arena/CMakeLists.txt), so it stands beside any other malloc of the process.
+// mimalloc, set up for this layer. The object file that we link has only its mi_* symbols left
+// global (arena/CMakeLists.txt), so it stands beside any other malloc of the process.
 #ifndef FROZEN_ARENA_ARENA_MIMALLOC_API_H_
 #define FROZEN_ARENA_ARENA_MIMALLOC_API_H_
 

@@ -26,15 +26,16 @@ namespace frozen_arena::os {
 namespace {
 
 void* Pointer(std::uintptr_t address) {
-  return reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr): addresses are our trade
+  return reinterpret_cast<void*>(
+      address);  // NOLINT(performance-no-int-to-ptr): addresses are our trade
 }
 
 MapResult MapAt(std::uintptr_t address, std::size_t size, int flags, int descriptor,
                 std::size_t offset) noexcept {
   if (Injected(Fault::kMemory)) return MapResult::kRefused;
   const int all = flags | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
-  void* const got =
-      ::mmap(Pointer(address), size, PROT_READ | PROT_WRITE, all, descriptor, static_cast<off_t>(offset));
+  void* const got = ::mmap(Pointer(address), size, PROT_READ | PROT_WRITE, all, descriptor,
+                           static_cast<off_t>(offset));
   if (got == MAP_FAILED) return errno == EEXIST ? MapResult::kOccupied : MapResult::kRefused;
   if (got != Pointer(address)) {  // a kernel before 4.17 took the address as a hint
     ::munmap(got, size);
@@ -54,22 +55,25 @@ MapResult MapAnonymous(std::uintptr_t address, std::size_t size) noexcept {
   return MapAt(address, size, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
-MapResult MapShared(std::uintptr_t address, std::size_t size, int descriptor, std::size_t offset) noexcept {
+MapResult MapShared(std::uintptr_t address, std::size_t size, int descriptor,
+                    std::size_t offset) noexcept {
   return MapAt(address, size, MAP_SHARED, descriptor, offset);
 }
 
-bool RemapPrivate(std::uintptr_t address, std::size_t size, int descriptor, std::size_t offset) noexcept {
+bool RemapPrivate(std::uintptr_t address, std::size_t size, int descriptor,
+                  std::size_t offset) noexcept {
   if (Injected(Fault::kMemory)) return false;
-  return ::mmap(Pointer(address), size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
-                descriptor, static_cast<off_t>(offset)) != MAP_FAILED;
+  return ::mmap(Pointer(address), size, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, descriptor,
+                static_cast<off_t>(offset)) != MAP_FAILED;
 }
 
 std::uintptr_t MapPristine(std::uintptr_t address, std::size_t size, int descriptor,
                            std::size_t offset) noexcept {
   if (Injected(Fault::kMemory)) return 0;
   const int fixed = address != 0 ? MAP_FIXED : 0;
-  void* const got = ::mmap(Pointer(address), size, PROT_READ, MAP_PRIVATE | MAP_NORESERVE | fixed, descriptor,
-                           static_cast<off_t>(offset));
+  void* const got = ::mmap(Pointer(address), size, PROT_READ, MAP_PRIVATE | MAP_NORESERVE | fixed,
+                           descriptor, static_cast<off_t>(offset));
   if (got == MAP_FAILED) return 0;
   ::madvise(got, size, MADV_DONTDUMP);
   return reinterpret_cast<std::uintptr_t>(got);
@@ -90,14 +94,16 @@ std::uintptr_t Reserve(std::size_t size, std::size_t alignment) noexcept {
 }
 
 void Unback(std::uintptr_t address, std::size_t size) noexcept {
-  ::mmap(Pointer(address), size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  ::mmap(Pointer(address), size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+         -1, 0);
 }
 
 void Unmap(std::uintptr_t address, std::size_t size) noexcept { ::munmap(Pointer(address), size); }
 
 int CreateMemfd() noexcept {
   if (Injected(Fault::kMemfd) || Injected(Fault::kMemory)) return -1;
-  // MFD_NOEXEC_SEAL (Linux 6.3) takes the right to execute from the file; older kernels refuse the flag.
+  // MFD_NOEXEC_SEAL (Linux 6.3) takes the right to execute from the file; older kernels refuse the
+  // flag.
   const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
   const long got = ::syscall(SYS_memfd_create, "frozen-arena", flags | MFD_NOEXEC_SEAL);
   if (got >= 0 || errno != EINVAL) return static_cast<int>(got);
@@ -128,8 +134,8 @@ bool WriteAll(int descriptor, const void* source, std::size_t size, std::size_t 
 }
 
 bool PunchFile(int descriptor, std::size_t offset, std::size_t size) noexcept {
-  return ::fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
-                     static_cast<off_t>(size)) == 0;
+  return ::fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                     static_cast<off_t>(offset), static_cast<off_t>(size)) == 0;
 }
 
 bool PunchAnonymous(std::uintptr_t address, std::size_t size) noexcept {
@@ -138,7 +144,8 @@ bool PunchAnonymous(std::uintptr_t address, std::size_t size) noexcept {
 
 bool SealFile(int descriptor) noexcept {
   if (Injected(Fault::kMemory)) return false;
-  return ::fcntl(descriptor, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0;
+  return ::fcntl(descriptor, F_ADD_SEALS,
+                 F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0;
 }
 
 bool Collapse(std::uintptr_t address) noexcept {

@@ -1,9 +1,10 @@
 // The operating system, as far as an arena needs it: one function for each request, with one return
 // convention (true or a value: done; false, -1 or nullptr: refused, and nothing has changed).
 //
-// Every mapping is MAP_NORESERVE: a private mapping would otherwise add its size to Committed_AS, and again at
-// each fork. No function here allocates from the heap or takes a lock; all may be called without the GIL.
-// Every request passes faults.h first, which refuses it when a test has said so.
+// Every mapping is MAP_NORESERVE: a private mapping would otherwise add its size to Committed_AS,
+// and again at each fork. No function here allocates from the heap or takes a lock; all may be
+// called without the GIL. Every request passes faults.h first, which refuses it when a test has
+// said so.
 #ifndef FROZEN_ARENA_ARENA_OS_MEMORY_H_
 #define FROZEN_ARENA_ARENA_OS_MEMORY_H_
 
@@ -22,37 +23,44 @@ enum class MapResult : std::uint8_t { kMapped, kOccupied, kRefused };
 // (MAP_FIXED_NOREPLACE, Linux 4.17; older kernels take it as a hint, which is checked).
 MapResult MapAnonymous(std::uintptr_t address, std::size_t size) noexcept;
 
-// A shared, writable mapping of `descriptor` from `offset`, at exactly `address`, which must be free.
-MapResult MapShared(std::uintptr_t address, std::size_t size, int descriptor, std::size_t offset) noexcept;
+// A shared, writable mapping of `descriptor` from `offset`, at exactly `address`, which must be
+// free.
+MapResult MapShared(std::uintptr_t address, std::size_t size, int descriptor,
+                    std::size_t offset) noexcept;
 
 // Replaces what is mapped at `address` by a private, writable mapping of the file.
-bool RemapPrivate(std::uintptr_t address, std::size_t size, int descriptor, std::size_t offset) noexcept;
+bool RemapPrivate(std::uintptr_t address, std::size_t size, int descriptor,
+                  std::size_t offset) noexcept;
 
-// A read-only private mapping of the file, anywhere (`address` 0) or in place of what is at `address`. Left out
-// of core dumps: it shows what the dump of the arena shows. 0 when refused.
-std::uintptr_t MapPristine(std::uintptr_t address, std::size_t size, int descriptor, std::size_t offset) noexcept;
+// A read-only private mapping of the file, anywhere (`address` 0) or in place of what is at
+// `address`. Left out of core dumps: it shows what the dump of the arena shows. 0 when refused.
+std::uintptr_t MapPristine(std::uintptr_t address, std::size_t size, int descriptor,
+                           std::size_t offset) noexcept;
 
-// Address space without memory, anywhere, aligned to `alignment` (a multiple of the OS page). 0 when refused.
+// Address space without memory, anywhere, aligned to `alignment` (a multiple of the OS page). 0
+// when refused.
 std::uintptr_t Reserve(std::size_t size, std::size_t alignment) noexcept;
 // Turns mapped memory back into reserved address space.
 void Unback(std::uintptr_t address, std::size_t size) noexcept;
 void Unmap(std::uintptr_t address, std::size_t size) noexcept;
 
-// An unnamed file in memory that can be sealed and does not reach exec'd programs. -1 where memfd_create is
-// missing or refused (Linux 3.17; some sandboxes).
+// An unnamed file in memory that can be sealed and does not reach exec'd programs. -1 where
+// memfd_create is missing or refused (Linux 3.17; some sandboxes).
 int CreateMemfd() noexcept;
 void Close(int descriptor) noexcept;
 bool Truncate(int descriptor, std::size_t size) noexcept;
 bool WriteAll(int descriptor, const void* source, std::size_t size, std::size_t offset) noexcept;
-// Gives the memory behind a range of the file back; it reads as zero afterwards. Refused once sealed.
+// Gives the memory behind a range of the file back; it reads as zero afterwards. Refused once
+// sealed.
 bool PunchFile(int descriptor, std::size_t offset, std::size_t size) noexcept;
 // The same for ordinary private memory.
 bool PunchAnonymous(std::uintptr_t address, std::size_t size) noexcept;
-// Makes the file immutable for everybody. Refused with EBUSY while any process maps it shared and writable.
+// Makes the file immutable for everybody. Refused with EBUSY while any process maps it shared and
+// writable.
 bool SealFile(int descriptor) noexcept;
 
-// Makes one huge page of the granule at `address` (MADV_COLLAPSE, Linux 6.1). The granule must be mapped and
-// at least one of its OS pages touched.
+// Makes one huge page of the granule at `address` (MADV_COLLAPSE, Linux 6.1). The granule must be
+// mapped and at least one of its OS pages touched.
 bool Collapse(std::uintptr_t address) noexcept;
 
 // Reads the 64-bit entries of /proc/self/pagemap for `count` OS pages from `address`.

@@ -16,9 +16,10 @@ constexpr std::size_t kBatch = 2048;  // entries a read: 16 KiB of stack
 
 }  // namespace
 
-Status CountPages(const std::vector<Extent>& extents, PageCounts* counts, PrivatePageVisitor visitor,
-                  void* context) noexcept {
-  std::array<std::uint64_t, kBatch> entries;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
+Status CountPages(const std::vector<Extent>& extents, PageCounts* counts,
+                  PrivatePageVisitor visitor, void* context) noexcept {
+  std::array<std::uint64_t, kBatch>
+      entries;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
   const std::size_t page = os::PageSize();
   for (const Extent& extent : extents) {
     const std::size_t total = extent.size / page;

@@ -1,8 +1,10 @@
-// Page accounting: which OS pages of a mapping are still the file's, and which are this process's own copies.
+// Page accounting: which OS pages of a mapping are still the file's, and which are this process's
+// own copies.
 //
-// The measure is /proc/self/pagemap (Documentation/admin-guide/mm/pagemap.rst of Linux): bit 63 says present,
-// bit 62 swapped, bit 61 "file page or shared anonymous". Present or swapped without bit 61 is a private copy.
-// Private_Dirty of smaps is not the measure: it counts a memfd page that one process alone maps.
+// The measure is /proc/self/pagemap (Documentation/admin-guide/mm/pagemap.rst of Linux): bit 63
+// says present, bit 62 swapped, bit 61 "file page or shared anonymous". Present or swapped without
+// bit 61 is a private copy. Private_Dirty of smaps is not the measure: it counts a memfd page that
+// one process alone maps.
 #ifndef FROZEN_ARENA_ARENA_PAGE_ACCOUNTING_H_
 #define FROZEN_ARENA_ARENA_PAGE_ACCOUNTING_H_
 
@@ -17,18 +19,18 @@ namespace frozen_arena {
 struct Extent;
 
 struct PageCounts {
-  std::size_t os_pages = 0;          // mapped
-  std::size_t resident_os_pages = 0; // present in this process's page tables
-  std::size_t private_os_pages = 0;  // copies of this process alone
+  std::size_t os_pages = 0;           // mapped
+  std::size_t resident_os_pages = 0;  // present in this process's page tables
+  std::size_t private_os_pages = 0;   // copies of this process alone
 };
 
 // Called with the address of each private OS page; returns false to stop.
 using PrivatePageVisitor = bool (*)(void* context, std::uintptr_t address);
 
-// Adds what is mapped in `extents` to `counts`; `visitor` may be nullptr. kUnsupported when /proc cannot be
-// read. Neither allocates nor takes a lock; needs no GIL.
-Status CountPages(const std::vector<Extent>& extents, PageCounts* counts, PrivatePageVisitor visitor,
-                  void* context) noexcept;
+// Adds what is mapped in `extents` to `counts`; `visitor` may be nullptr. kUnsupported when /proc
+// cannot be read. Neither allocates nor takes a lock; needs no GIL.
+Status CountPages(const std::vector<Extent>& extents, PageCounts* counts,
+                  PrivatePageVisitor visitor, void* context) noexcept;
 
 }  // namespace frozen_arena
 

@@ -1,5 +1,5 @@
-// Region: what the address map says of an address. A region is a run of slices with one owner: the segment of
-// a track that a lane has leased, or one large block.
+// Region: what the address map says of an address. A region is a run of slices with one owner: the
+// segment of a track that a lane has leased, or one large block.
 #ifndef FROZEN_ARENA_ARENA_REGION_H_
 #define FROZEN_ARENA_ARENA_REGION_H_
 

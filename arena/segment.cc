@@ -11,8 +11,8 @@
 namespace frozen_arena {
 namespace {
 
-// A huge page is kept whole unless an eighth of it is free: splitting it costs readers the huge page's TLB
-// entry, keeping it costs the free bytes.
+// A huge page is kept whole unless an eighth of it is free: splitting it costs readers the huge
+// page's TLB entry, keeping it costs the free bytes.
 constexpr std::size_t kWorthSplitting = kGranuleSize / 8;
 
 struct Visit {
@@ -20,8 +20,8 @@ struct Visit {
   void* context;
 };
 
-bool VisitOne(const mi_heap_t* /*heap*/, const mi_heap_area_t* /*area*/, void* block, std::size_t size,
-              void* argument) {
+bool VisitOne(const mi_heap_t* /*heap*/, const mi_heap_area_t* /*area*/, void* block,
+              std::size_t size, void* argument) {
   if (block == nullptr) return true;  // the call that announces an area
   const Visit* const visit = static_cast<const Visit*>(argument);
   return visit->visitor(visit->context, block, size);
@@ -56,7 +56,8 @@ Segment* Segment::Create(Arena* arena, Lane* lane, std::size_t number, LanePolic
 
 Segment::~Segment() {
   if (track_ == nullptr) return;
-  // The heap's slices become free in mimalloc's eyes, and decommitted: the next lessee is asked for memory.
+  // The heap's slices become free in mimalloc's eyes, and decommitted: the next lessee is asked for
+  // memory.
   if (heap_ != nullptr) mi_heap_destroy(heap_);
   const MappingLock lock(MappingMutex());
   owned_.ForEachRun([this](std::size_t first, std::size_t last) {
@@ -93,12 +94,14 @@ bool Segment::MapGranuleAhead(std::uintptr_t granule) {
   const std::size_t first = SliceOf(granule);
   if (mapped_.AnyIn(first, first + kSlicesPerGranule)) return false;
   if (!MapSlices(first, first + kSlicesPerGranule)) return false;
-  *reinterpret_cast<volatile char*>(granule) = 0;  // NOLINT(performance-no-int-to-ptr): collapse wants one touched
+  *reinterpret_cast<volatile char*>(granule) =
+      0;  // NOLINT(performance-no-int-to-ptr): collapse wants one touched
   if (os::Collapse(granule)) {
     huge_.Set((granule - track_->range().begin) >> kGranuleShift,
               ((granule - track_->range().begin) >> kGranuleShift) + 1);
   } else {
-    policy_->huge_pages = false;  // refused once is refused for good: go on with OS pages of the usual size
+    policy_->huge_pages =
+        false;  // refused once is refused for good: go on with OS pages of the usual size
   }
   return true;
 }
@@ -186,11 +189,13 @@ void Segment::PunchFree(const BitSet& live, LaneStats* stats) {
       const std::size_t used = live.CountIn(at, stop);
       const bool whole = huge_.Has(at / per_granule) && (stop - at - used) * page < kWorthSplitting;
       resident += (whole ? stop - at : used) * page;
-      if (!whole && huge_.Has(at / per_granule)) huge_.Clear(at / per_granule, at / per_granule + 1);
+      if (!whole && huge_.Has(at / per_granule))
+        huge_.Clear(at / per_granule, at / per_granule + 1);
       for (std::size_t i = at; !whole && i < stop;) {
         std::size_t hole = i;
         while (hole < stop && !live.Has(hole)) ++hole;
-        if (hole > i) backing_.Punch({track_->range().begin + i * page, (hole - i) * page, i * page});
+        if (hole > i)
+          backing_.Punch({track_->range().begin + i * page, (hole - i) * page, i * page});
         i = hole + 1;
       }
       at = stop;
@@ -200,7 +205,8 @@ void Segment::PunchFree(const BitSet& live, LaneStats* stats) {
 }
 
 void Segment::Seal(LaneStats* stats) {
-  mi_heap_collect(heap_, /*force=*/true);  // empty mimalloc pages go back, lists of other threads come home
+  mi_heap_collect(
+      heap_, /*force=*/true);  // empty mimalloc pages go back, lists of other threads come home
   const MappingLock lock(MappingMutex());
   LaneStats mine;
   const BitSet live = LiveOsPages(&mine);
@@ -221,8 +227,8 @@ void Segment::PrepareFork() noexcept {
   try {
     backing_.MakePrivate(Extents(mapped_));
   } catch (const std::bad_alloc&) {
-    // Out of memory for a list of extents: the mapping stays shared, and a child that writes there is seen
-    // here. Nothing better can be done between a decision to fork and the fork.
+    // Out of memory for a list of extents: the mapping stays shared, and a child that writes there
+    // is seen here. Nothing better can be done between a decision to fork and the fork.
   }
 }
 

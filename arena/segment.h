@@ -1,8 +1,9 @@
 // Segment: a lane's lease of a track, with the mimalloc heap that serves it and the file behind it.
 //
-// owned: slices that the heap holds. mapped: slices behind which our file lies; owned is a part of mapped,
-// because memory is mapped ahead by the granule where that makes a huge page. Equation kept at every step:
-// every owned slice is mapped, is taken in the track, and is entered in the address map for this segment.
+// owned: slices that the heap holds. mapped: slices behind which our file lies; owned is a part of
+// mapped, because memory is mapped ahead by the granule where that makes a huge page. Equation kept
+// at every step: every owned slice is mapped, is taken in the track, and is entered in the address
+// map for this segment.
 #ifndef FROZEN_ARENA_ARENA_SEGMENT_H_
 #define FROZEN_ARENA_ARENA_SEGMENT_H_
 
@@ -24,7 +25,8 @@ using BlockVisitor = bool (*)(void* context, void* block, std::size_t size);
 
 class Segment : public Region {
  public:
-  // A segment on a leased track, or nullptr. `number` counts the segments of the lane. May throw std::bad_alloc.
+  // A segment on a leased track, or nullptr. `number` counts the segments of the lane. May throw
+  // std::bad_alloc.
   static Segment* Create(Arena* arena, Lane* lane, std::size_t number, LanePolicy* policy);
   // Destroys the heap and gives slices and memory back.
   ~Segment();
@@ -37,12 +39,13 @@ class Segment : public Region {
 
   // mimalloc's commit callback, through the track. Takes the mapping lock.
   bool Commit(std::uintptr_t begin, std::size_t size) noexcept;
-  void Decommit(std::uintptr_t begin, std::size_t size) noexcept;  // what this segment does not own is left alone
+  void Decommit(std::uintptr_t begin,
+                std::size_t size) noexcept;  // what this segment does not own is left alone
 
   bool VisitBlocks(BlockVisitor visitor, void* context) const noexcept;
 
-  // Gives back what holds no live block, remaps and seals. Ends the lease. May throw std::bad_alloc, then
-  // nothing has changed.
+  // Gives back what holds no live block, remaps and seals. Ends the lease. May throw
+  // std::bad_alloc, then nothing has changed.
   void Seal(LaneStats* stats);
   // Makes shared mappings private. The caller holds the mapping lock.
   void PrepareFork() noexcept;

@@ -9,13 +9,15 @@
 namespace frozen_arena {
 
 struct LaneStats {
-  std::size_t mapped_bytes = 0;   // OS pages that the lane owns
-  std::size_t live_bytes = 0;     // blocks that were alive at the seal, rounded up to their size class
-  std::size_t free_bytes = 0;     // the rest of the OS pages that hold live blocks, and of huge pages kept whole
-  std::size_t punched_bytes = 0;  // OS pages without live blocks: never touched, or given back at the seal
-  std::size_t huge_bytes = 0;     // of these mapped as huge pages before the seal
+  std::size_t mapped_bytes = 0;  // OS pages that the lane owns
+  std::size_t live_bytes = 0;  // blocks that were alive at the seal, rounded up to their size class
+  std::size_t free_bytes =
+      0;  // the rest of the OS pages that hold live blocks, and of huge pages kept whole
+  std::size_t punched_bytes =
+      0;  // OS pages without live blocks: never touched, or given back at the seal
+  std::size_t huge_bytes = 0;  // of these mapped as huge pages before the seal
   std::size_t live_blocks = 0;
-  std::size_t unsealed_bytes = 0; // mapped, but not behind a sealed file
+  std::size_t unsealed_bytes = 0;  // mapped, but not behind a sealed file
   std::size_t pristine_bytes = 0;
 
   LaneStats& operator+=(const LaneStats& other) noexcept {
@@ -33,11 +35,11 @@ struct LaneStats {
 
 struct ArenaStats {
   std::array<LaneStats, 2> lanes{};
-  std::size_t mapped_bytes = 0;       // now, of both lanes
-  std::size_t overflow_blocks = 0;    // allocations that the arena could not take
+  std::size_t mapped_bytes = 0;     // now, of both lanes
+  std::size_t overflow_blocks = 0;  // allocations that the arena could not take
   std::size_t overflow_bytes = 0;
   std::size_t frees_after_seal = 0;
-  std::size_t live_blocks = 0;        // now
+  std::size_t live_blocks = 0;  // now
   bool limit_reached = false;
   bool forked_while_building = false;
 };

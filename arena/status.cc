@@ -12,10 +12,12 @@ const char* Describe(Status status) noexcept {
     case Status::kWrongState:
       return "the arena is not in the state that this needs; look at Arena.state";
     case Status::kSomeoneHookedOnTop:
-      return "another allocator hook was installed above ours and has to be removed first (tracemalloc, "
+      return "another allocator hook was installed above ours and has to be removed first "
+             "(tracemalloc, "
              "memray, a debug hook)";
     case Status::kUnsupported:
-      return "this needs something that the machine or the interpreter lacks; `frozen-arena doctor` says what";
+      return "this needs something that the machine or the interpreter lacks; `frozen-arena "
+             "doctor` says what";
   }
   return "unknown status";
 }

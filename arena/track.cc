@@ -12,9 +12,9 @@
 namespace frozen_arena {
 namespace {
 
-// A lane's first segment, its second, and so on. A heap in a mimalloc arena of up to 256 MiB costs some 60 us
-// and 100 KB, in one of 16 GiB 5 ms and 2.3 MB (docs/design/decisions.md): small arenas get small tracks, and
-// a big one pays for the bigger ones with the bytes that it fills them with.
+// A lane's first segment, its second, and so on. A heap in a mimalloc arena of up to 256 MiB costs
+// some 60 us and 100 KB, in one of 16 GiB 5 ms and 2.3 MB (docs/design/decisions.md): small arenas
+// get small tracks, and a big one pays for the bigger ones with the bytes that it fills them with.
 constexpr std::size_t kLadder[] = {64 * kMiB, 256 * kMiB, kGiB, 4 * kGiB, 16 * kGiB};
 constexpr std::size_t kSteps = std::size(kLadder);
 
@@ -22,11 +22,13 @@ constexpr std::size_t kSteps = std::size(kLadder);
 constexpr std::size_t kMaxTracks = 150;
 
 std::vector<std::unique_ptr<Track>>& Tracks() {
-  static std::vector<std::unique_ptr<Track>> tracks;  // lives as long as the process: mimalloc never forgets
+  static std::vector<std::unique_ptr<Track>>
+      tracks;  // lives as long as the process: mimalloc never forgets
   return tracks;
 }
 
-// The more tracks there are, the bigger the next: 40 of each size make 150 tracks hold over 700 GiB.
+// The more tracks there are, the bigger the next: 40 of each size make 150 tracks hold over 700
+// GiB.
 std::size_t SizeOfNext(std::size_t lease) {
   const std::size_t step = std::max(std::min(lease, kSteps - 1), Tracks().size() / 40);
   return kLadder[std::min(step, kSteps - 1)];
@@ -66,7 +68,8 @@ bool Track::Commit(bool commit, void* start, std::size_t size, bool* is_zero, vo
   const auto begin = reinterpret_cast<std::uintptr_t>(start);
   if (track->id_ == nullptr) {  // being made: this is mimalloc's metadata
     if (!commit) return false;
-    const bool mapped = AddressSpace::Map(track->range_, begin, size, -1, 0) == os::MapResult::kMapped;
+    const bool mapped =
+        AddressSpace::Map(track->range_, begin, size, -1, 0) == os::MapResult::kMapped;
     if (mapped) track->metadata_ += size;
     return mapped;
   }
@@ -91,9 +94,10 @@ Track* Track::Create(std::size_t size) {
   track->range_ = AddressSpace::Take(size, 64 * kMiB);
   if (!track->range_) return nullptr;
   mi_arena_id_t id = nullptr;
-  const bool managed = mi_manage_memory(reinterpret_cast<void*>(track->range_.begin), size,  // NOLINT
-                                        /*is_committed=*/false, /*is_pinned=*/false, /*is_zero=*/true,
-                                        /*numa_node=*/-1, /*exclusive=*/true, &Track::Commit, track.get(), &id);
+  const bool managed =
+      mi_manage_memory(reinterpret_cast<void*>(track->range_.begin), size,  // NOLINT
+                       /*is_committed=*/false, /*is_pinned=*/false, /*is_zero=*/true,
+                       /*numa_node=*/-1, /*exclusive=*/true, &Track::Commit, track.get(), &id);
   if (!managed) {
     AddressSpace::Give(track->range_);
     return nullptr;

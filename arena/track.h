@@ -1,9 +1,10 @@
 // Track: a long-lived mimalloc arena, leased to one segment at a time.
 //
-// mimalloc registers at most 160 arenas in a process and never forgets one, so arenas of ours cannot be
-// mimalloc arenas: they take turns on tracks. A track is address space; its memory comes slice by slice from
-// the segment that holds the lease, through mimalloc's commit callback. mimalloc's own metadata lies at the
-// start of the track in ordinary private memory, outside everything that is ever sealed.
+// mimalloc registers at most 160 arenas in a process and never forgets one, so arenas of ours
+// cannot be mimalloc arenas: they take turns on tracks. A track is address space; its memory comes
+// slice by slice from the segment that holds the lease, through mimalloc's commit callback.
+// mimalloc's own metadata lies at the start of the track in ordinary private memory, outside
+// everything that is ever sealed.
 #ifndef FROZEN_ARENA_ARENA_TRACK_H_
 #define FROZEN_ARENA_ARENA_TRACK_H_
 
@@ -21,8 +22,9 @@ class Segment;
 
 class Track {
  public:
-  // While one lives, what mimalloc takes from any track on this thread is its own book-keeping (a theap fills a
-  // slice): ordinary private memory that no segment owns, because mimalloc writes there for as long as it likes.
+  // While one lives, what mimalloc takes from any track on this thread is its own book-keeping (a
+  // theap fills a slice): ordinary private memory that no segment owns, because mimalloc writes
+  // there for as long as it likes.
   class BookKeeping {
    public:
     BookKeeping() noexcept;
@@ -31,8 +33,9 @@ class Track {
     BookKeeping& operator=(const BookKeeping&) = delete;
   };
 
-  // A track for the `lease`-th segment of a lane (0 for its first), leased to `lessee`: one that has room, else
-  // a new one. nullptr when address space or mimalloc's table is exhausted. May throw std::bad_alloc.
+  // A track for the `lease`-th segment of a lane (0 for its first), leased to `lessee`: one that
+  // has room, else a new one. nullptr when address space or mimalloc's table is exhausted. May
+  // throw std::bad_alloc.
   static Track* Lease(std::size_t lease, Segment* lessee);
 
   // Ends the lease if `segment` holds it. Slices that the segment owns stay taken.
@@ -44,7 +47,8 @@ class Track {
   // No slice of the granule at `granule` belongs to anybody.
   bool GranuleIsFree(std::uintptr_t granule) const noexcept;
 
-  // mimalloc could not place a block here: others should look elsewhere until something is given back.
+  // mimalloc could not place a block here: others should look elsewhere until something is given
+  // back.
   void MarkFull() noexcept { full_ = true; }
   // Somebody else has mapped something inside: the range cannot be trusted any more.
   void MarkSpoilt() noexcept { spoilt_ = true; }
@@ -58,15 +62,18 @@ class Track {
  private:
   Track() = default;
   static Track* Create(std::size_t size);
-  static bool Commit(bool commit, void* start, std::size_t size, bool* is_zero, void* self) noexcept;
+  static bool Commit(bool commit, void* start, std::size_t size, bool* is_zero,
+                     void* self) noexcept;
   bool CommitBookKeeping(std::uintptr_t begin, std::size_t size);
   void DecommitBookKeeping(std::uintptr_t begin, std::size_t size) noexcept;
-  std::size_t SliceOf(std::uintptr_t address) const noexcept { return (address - range_.begin) >> kSliceShift; }
+  std::size_t SliceOf(std::uintptr_t address) const noexcept {
+    return (address - range_.begin) >> kSliceShift;
+  }
 
   AddressRange range_;
   mi_arena_id_t id_ = nullptr;
   Segment* lessee_ = nullptr;
-  BitSet taken_;         // by segments and by book-keeping
+  BitSet taken_;  // by segments and by book-keeping
   BitSet book_keeping_;
   std::size_t taken_slices_ = 0;
   std::size_t metadata_ = 0;

@@ -1,7 +1,8 @@
 // Units of memory as types, so that a count of OS pages cannot be passed where bytes are meant.
 //
-// "OS page" is the kernel's page (4 KiB on x86-64; asked for at run time elsewhere), "slice" is mimalloc's
-// unit of 64 KiB, "granule" is the 2 MiB that can be one huge page. "Page" alone is never written.
+// "OS page" is the kernel's page (4 KiB on x86-64; asked for at run time elsewhere), "slice" is
+// mimalloc's unit of 64 KiB, "granule" is the 2 MiB that can be one huge page. "Page" alone is
+// never written.
 #ifndef FROZEN_ARENA_ARENA_UNITS_H_
 #define FROZEN_ARENA_ARENA_UNITS_H_
 
@@ -29,7 +30,8 @@ inline constexpr std::size_t kKiB = std::size_t{1} << 10;
 inline constexpr std::size_t kMiB = std::size_t{1} << 20;
 inline constexpr std::size_t kGiB = std::size_t{1} << 30;
 
-// mimalloc hands out address space in slices; ownership is recorded per slice (mimalloc 3.4, types.h).
+// mimalloc hands out address space in slices; ownership is recorded per slice (mimalloc 3.4,
+// types.h).
 inline constexpr std::size_t kSliceShift = 16;
 inline constexpr std::size_t kSliceSize = std::size_t{1} << kSliceShift;
 // The size of a huge page on x86-64 and on aarch64 with 4 KiB OS pages.

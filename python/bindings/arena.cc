@@ -15,17 +15,20 @@ namespace {
 
 py::list AsList(const std::vector<TypeCount>& counts) {
   py::list list;
-  for (const TypeCount& count : counts) list.append(py::make_tuple(count.type, count.reason, count.count));
+  for (const TypeCount& count : counts)
+    list.append(py::make_tuple(count.type, count.reason, count.count));
   return list;
 }
 
 py::dict AsDict(const FreezeLedger& ledger) {
   using namespace pybind11::literals;  // NOLINT(google-build-using-namespace): for ""_a alone
-  return py::dict("blocks"_a = ledger.blocks, "objects"_a = ledger.objects, "frozen"_a = ledger.frozen,
-                  "mortal"_a = ledger.mortal, "unknown_blocks"_a = ledger.unknown_blocks,
+  return py::dict("blocks"_a = ledger.blocks, "objects"_a = ledger.objects,
+                  "frozen"_a = ledger.frozen, "mortal"_a = ledger.mortal,
+                  "unknown_blocks"_a = ledger.unknown_blocks,
                   "warmed_hashes"_a = ledger.warmed_hashes, "warmed_utf8"_a = ledger.warmed_utf8,
-                  "materialised_dicts"_a = ledger.materialised_dicts, "untracked"_a = ledger.untracked,
-                  "frozen_types"_a = AsList(ledger.frozen_types), "mortal_types"_a = AsList(ledger.mortal_types));
+                  "materialised_dicts"_a = ledger.materialised_dicts,
+                  "untracked"_a = ledger.untracked, "frozen_types"_a = AsList(ledger.frozen_types),
+                  "mortal_types"_a = AsList(ledger.mortal_types));
 }
 
 py::dict AsDict(const LaneStats& lane) {
@@ -33,7 +36,8 @@ py::dict AsDict(const LaneStats& lane) {
   return py::dict("mapped_bytes"_a = lane.mapped_bytes, "live_bytes"_a = lane.live_bytes,
                   "free_bytes"_a = lane.free_bytes, "punched_bytes"_a = lane.punched_bytes,
                   "huge_bytes"_a = lane.huge_bytes, "live_blocks"_a = lane.live_blocks,
-                  "unsealed_bytes"_a = lane.unsealed_bytes, "pristine_bytes"_a = lane.pristine_bytes);
+                  "unsealed_bytes"_a = lane.unsealed_bytes,
+                  "pristine_bytes"_a = lane.pristine_bytes);
 }
 
 py::tuple AsTuple(const PageCounts& counts) {
@@ -90,11 +94,12 @@ py::object ArenaHandle::CountPages() const {
 py::dict ArenaHandle::Stats() const {
   using namespace pybind11::literals;  // NOLINT(google-build-using-namespace): for ""_a alone
   const ArenaStats stats = arena_->stats();
-  return py::dict("objects"_a = AsDict(stats.lanes[0]), "payload"_a = AsDict(stats.lanes[1]),
-                  "mapped_bytes"_a = stats.mapped_bytes, "overflow_blocks"_a = stats.overflow_blocks,
-                  "overflow_bytes"_a = stats.overflow_bytes, "frees_after_seal"_a = stats.frees_after_seal,
-                  "live_blocks"_a = stats.live_blocks, "limit_reached"_a = stats.limit_reached,
-                  "forked_while_building"_a = stats.forked_while_building);
+  return py::dict(
+      "objects"_a = AsDict(stats.lanes[0]), "payload"_a = AsDict(stats.lanes[1]),
+      "mapped_bytes"_a = stats.mapped_bytes, "overflow_blocks"_a = stats.overflow_blocks,
+      "overflow_bytes"_a = stats.overflow_bytes, "frees_after_seal"_a = stats.frees_after_seal,
+      "live_blocks"_a = stats.live_blocks, "limit_reached"_a = stats.limit_reached,
+      "forked_while_building"_a = stats.forked_while_building);
 }
 
 py::object ArenaHandle::Audit() const {
@@ -103,12 +108,13 @@ py::object ArenaHandle::Audit() const {
 }
 
 void BindArena(py::module_& module) {
-  py::class_<ArenaHandle>(module, "Arena", "One arena of memory; see frozen_arena.Arena for what users see.")
+  py::class_<ArenaHandle>(module, "Arena",
+                          "One arena of memory; see frozen_arena.Arena for what users see.")
       .def(py::init<std::size_t, bool>(), py::arg("limit"), py::arg("huge_pages"))
       .def_property_readonly("state", &ArenaHandle::State)
-      .def_property_readonly("mapped_bytes", [](const ArenaHandle& handle) {
-        return handle.arena().stats().mapped_bytes;
-      })
+      .def_property_readonly(
+          "mapped_bytes",
+          [](const ArenaHandle& handle) { return handle.arena().stats().mapped_bytes; })
       .def("contains", &ArenaHandle::Contains, py::arg("object"))
       .def("freeze", &ArenaHandle::Freeze, py::arg("keep_mortal"), py::arg("also_freeze"),
            py::arg("instance_dicts"), py::arg("finalisable"))

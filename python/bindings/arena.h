@@ -24,12 +24,13 @@ class ArenaHandle {
 
   std::string State() const;
   bool Contains(pybind11::handle object) const;
-  pybind11::dict Freeze(pybind11::object keep_mortal, pybind11::object also_freeze, bool instance_dicts,
-                        pybind11::list finalisable);
+  pybind11::dict Freeze(pybind11::object keep_mortal, pybind11::object also_freeze,
+                        bool instance_dicts, pybind11::list finalisable);
   // "" when all went well, else what the kernel refused.
   std::string Seal();
   void Abandon();
-  // ((os_pages, resident, private) of objects, the same of payload), or None when /proc cannot be read.
+  // ((os_pages, resident, private) of objects, the same of payload), or None when /proc cannot be
+  // read.
   pybind11::object CountPages() const;
   pybind11::dict Stats() const;
   pybind11::object Audit() const;

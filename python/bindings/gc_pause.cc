@@ -11,7 +11,8 @@ namespace {
 int open_blocks = 0;
 bool was_enabled = false;
 bool watching = false;
-PyObject* callbacks = nullptr;  // gc.callbacks; never given back: blocks come until the interpreter ends
+PyObject* callbacks =
+    nullptr;  // gc.callbacks; never given back: blocks come until the interpreter ends
 PyObject* callback = nullptr;
 
 void AfterCollection(const std::string& phase, const py::handle& /*info*/) {
@@ -41,7 +42,8 @@ void GcPause::StopWatching() noexcept {
   if (open_blocks > 1 || !watching) return;
   watching = false;
   const Py_ssize_t index = PySequence_Index(callbacks, callback);
-  if (index < 0 || PySequence_DelItem(callbacks, index) != 0) PyErr_Clear();  // somebody has emptied the list
+  if (index < 0 || PySequence_DelItem(callbacks, index) != 0)
+    PyErr_Clear();  // somebody has emptied the list
 }
 
 void GcPause::End() noexcept {
@@ -54,7 +56,8 @@ void GcPause::End() noexcept {
 }
 
 void GcPause::CollectNow() noexcept {
-  const bool enabled = PyGC_Enable() != 0;  // PyGC_Collect returns at once when collection is disabled
+  const bool enabled =
+      PyGC_Enable() != 0;  // PyGC_Collect returns at once when collection is disabled
   PyGC_Collect();
   if (!enabled) PyGC_Disable();
 }

@@ -1,9 +1,11 @@
-// GcPause: automatic collection rests while a block is open, and runs once each time an arena has doubled.
+// GcPause: automatic collection rests while a block is open, and runs once each time an arena has
+// doubled.
 //
-// A loader makes nothing but survivors, and each automatic collection goes over them again. Cyclic garbage must
-// not grow without bound all the same: when an arena says that it has doubled, collection is enabled, the next
-// allocation of a container starts one, and its end (seen by a callback in gc.callbacks) disables it again.
-// Everything here needs the GIL of the main interpreter.
+// A loader makes nothing but survivors, and each automatic collection goes over them again. Cyclic
+// garbage must not grow without bound all the same: when an arena says that it has doubled,
+// collection is enabled, the next allocation of a container starts one, and its end (seen by a
+// callback in gc.callbacks) disables it again. Everything here needs the GIL of the main
+// interpreter.
 #ifndef FROZEN_ARENA_PYTHON_BINDINGS_GC_PAUSE_H_
 #define FROZEN_ARENA_PYTHON_BINDINGS_GC_PAUSE_H_
 
@@ -17,11 +19,12 @@ class GcPause {
   static void Prepare();
   // A block begins. The first open block disables collection.
   static void Begin() noexcept;
-  // From now on a collection is followed by disabling again. Frees no object: what went to a free list here would
-  // be the first memory that the block uses. False with an exception set when there is no memory.
+  // From now on a collection is followed by disabling again. Frees no object: what went to a free
+  // list here would be the first memory that the block uses. False with an exception set when there
+  // is no memory.
   static bool StartWatching() noexcept;
-  // A block is about to end: before its last collection, whose callbacks would otherwise leave a dict of the
-  // arena in a free list.
+  // A block is about to end: before its last collection, whose callbacks would otherwise leave a
+  // dict of the arena in a free list.
   static void StopWatching() noexcept;
   // A block has ended. The last one sets collection to what it was before the first.
   static void End() noexcept;

@@ -28,9 +28,9 @@ constexpr TracemallocControl kTracemalloc = {
     [](int limit) { Tracemalloc().attr("start")(limit); },
 };
 
-// The functions that a block calls while its allocations are routed, or right before. They are plain C functions
-// of one argument: pybind11's calls make a tuple, and a tuple that is freed on the wrong side of the border goes
-// to a free list and takes memory across it.
+// The functions that a block calls while its allocations are routed, or right before. They are
+// plain C functions of one argument: pybind11's calls make a tuple, and a tuple that is freed on
+// the wrong side of the border goes to a free list and takes memory across it.
 
 Arena* ArenaOf(PyObject* handle) {
   return handle == Py_None ? nullptr : &py::cast<ArenaHandle&>(py::handle(handle)).arena();
@@ -45,7 +45,8 @@ PyObject* Enter(PyObject* /*module*/, PyObject* handle) {
   Py_RETURN_NONE;
 }
 
-// leave(): from here on nothing of this thread is routed. The first thing that the end of a block does.
+// leave(): from here on nothing of this thread is routed. The first thing that the end of a block
+// does.
 PyObject* Leave(PyObject* /*module*/, PyObject* /*none*/) {
   RouteThread(nullptr);
   GcPause::StopWatching();
@@ -96,7 +97,8 @@ py::dict Hooks() {
                   "base"_a = hooks.base, "tracing_restarted"_a = hooks.tracing_restarted);
 }
 
-// A memfd can be made and sealed; huge pages can be had by MADV_COLLAPSE; /proc/self/pagemap can be read.
+// A memfd can be made and sealed; huge pages can be had by MADV_COLLAPSE; /proc/self/pagemap can be
+// read.
 py::dict Probe() {
   using namespace pybind11::literals;  // NOLINT(google-build-using-namespace): for ""_a alone
   const int file = os::CreateMemfd();
@@ -115,15 +117,17 @@ py::dict Probe() {
   os::Close(file);
   std::uint64_t entry = 0;
   const bool pagemap = os::ReadPagemap(reinterpret_cast<std::uintptr_t>(&entry), &entry, 1);
-  return py::dict("memfd"_a = memfd, "seal"_a = seal, "collapse"_a = collapse, "pagemap"_a = pagemap,
-                  "os_page_bytes"_a = os::PageSize(), "free_threaded"_a = kFreeThreaded);
+  return py::dict("memfd"_a = memfd, "seal"_a = seal, "collapse"_a = collapse,
+                  "pagemap"_a = pagemap, "os_page_bytes"_a = os::PageSize(),
+                  "free_threaded"_a = kFreeThreaded);
 }
 
 }  // namespace
 }  // namespace frozen_arena
 
 PYBIND11_MODULE(_core, module) {
-  using namespace frozen_arena;  // NOLINT(google-build-using-namespace): the module is this namespace
+  using namespace frozen_arena;  // NOLINT(google-build-using-namespace): the module is this
+                                 // namespace
   module.doc() = "Memory, hooks and freezing behind frozen_arena. Private.";
   BindArena(module);
   GcPause::Prepare();
@@ -135,19 +139,27 @@ PYBIND11_MODULE(_core, module) {
     return whole;
   });
   module.def("hooks", &Hooks);
-  module.def("uninstall", [](bool arenas_alive) {
-    const Status status = Uninstall(arenas_alive);
-    if (status != Status::kOk) ThrowStatus(status);
-  }, py::arg("arenas_alive"));
+  module.def(
+      "uninstall",
+      [](bool arenas_alive) {
+        const Status status = Uninstall(arenas_alive);
+        if (status != Status::kOk) ThrowStatus(status);
+      },
+      py::arg("arenas_alive"));
   module.def("probe", &Probe);
   module.def("probe_os_page_bytes", &os::PageSize);
-  module.def("finish_all", [](const py::list& pending) { FinishAll(pending.ptr()); }, py::arg("pending"));
-  module.def("layout_of", [](py::handle type) {
-    PyObject* const table = LayoutTable(type.ptr());
-    if (table == nullptr) throw py::error_already_set();
-    return py::reinterpret_steal<py::list>(table);
-  }, py::arg("type"));
+  module.def(
+      "finish_all", [](const py::list& pending) { FinishAll(pending.ptr()); }, py::arg("pending"));
+  module.def(
+      "layout_of",
+      [](py::handle type) {
+        PyObject* const table = LayoutTable(type.ptr());
+        if (table == nullptr) throw py::error_already_set();
+        return py::reinterpret_steal<py::list>(table);
+      },
+      py::arg("type"));
   // For tests on debug builds, which assert that an immortal str is interned.
-  module.def("mark_strings_interned", [](bool mark) { SetMarkStringsInterned(mark); }, py::arg("mark"));
+  module.def(
+      "mark_strings_interned", [](bool mark) { SetMarkStringsInterned(mark); }, py::arg("mark"));
   module.def("shared_metadata_bytes", [] { return Arena::SharedMetadata().value; });
 }

@@ -10,14 +10,16 @@ namespace frozen_arena {
 namespace {
 
 // In the order of finishing: the outer layers of a file hold what the inner ones have yet to write.
-// A wrapping file is one of a class written in Python around another file: a GzipFile has a trailer to write.
+// A wrapping file is one of a class written in Python around another file: a GzipFile has a trailer
+// to write.
 enum class Stage { kTextFile, kWrappingFile, kBufferedFile, kRawFile, kSocket, kOther };
 constexpr Stage kStages[] = {Stage::kTextFile, Stage::kWrappingFile, Stage::kBufferedFile,
                              Stage::kRawFile,  Stage::kSocket,       Stage::kOther};
 
 Stage StageOf(PyObject* object) noexcept {
   PyTypeObject* const c_base = BestCBase(Py_TYPE(object));
-  // From the type itself: the abstract classes of _io have the tp_dealloc of a class written in Python.
+  // From the type itself: the abstract classes of _io have the tp_dealloc of a class written in
+  // Python.
   if (AncestorNamed(Py_TYPE(object), "_io._TextIOBase") != nullptr) return Stage::kTextFile;
   if (AncestorNamed(Py_TYPE(object), "_io._BufferedIOBase") != nullptr) {
     return c_base == Py_TYPE(object) ? Stage::kBufferedFile : Stage::kWrappingFile;

@@ -1,9 +1,10 @@
-"""Finishing at exit what an immortal holder would never let go of: files first, then other finalizers.
+"""Finishing at exit what an immortal holder would never let go of: files, then the rest.
 
-A frozen instance holds its references for ever, so a buffered file in it would never be flushed, a temporary file
-never removed. The freeze lists such objects (weakly where it can), and this module finishes them when the
-interpreter exits. It registers itself when the package is imported: exit functions run last in, first out, so
-those that the program registers later still find its files open.
+A frozen instance holds its references for ever, so a buffered file in it would never be flushed, a
+temporary file never removed. The freeze lists such objects (weakly where it can), and this module
+finishes them when the interpreter exits. It registers itself when the package is imported: exit
+functions run last in, first out, so those that the program registers later still find its files
+open.
 """
 
 from __future__ import annotations

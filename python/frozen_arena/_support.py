@@ -12,8 +12,6 @@ __all__ = ["core", "reason_unsupported"]
 def _reason_from_interpreter() -> str | None:
     if sys.implementation.name != "cpython":
         return f"arenas need CPython, and this is {sys.implementation.name}"
-    if sys.version_info < (3, 11):
-        return "arenas need CPython 3.11 or newer"
     if not sys.platform.startswith("linux"):
         return f"arenas need Linux, and this is {sys.platform}"
     if sys.maxsize < 2**32:

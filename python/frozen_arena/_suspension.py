@@ -1,9 +1,10 @@
 """Notices that the function in which a block stands was suspended while the block was open.
 
-A generator or coroutine that yields inside a block would leave its caller's allocations in the arena, and the
-arena would be sealed in the middle of somebody else's work. From CPython 3.12 on, ``sys.monitoring`` (PEP 669)
-tells of each yield of just that code object. On 3.11 the caller and the instruction from which it runs the
-generator are compared, which misses a loop that resumes it from one place.
+A generator or coroutine that yields inside a block would leave its caller's allocations in the
+arena, and the arena would be sealed in the middle of somebody else's work. From CPython 3.12 on,
+``sys.monitoring`` (PEP 669) tells of each yield of just that code object. On 3.11 the caller and
+the instruction from which it runs the generator are compared, which misses a loop that resumes it
+from one place.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from typing import Any
 
 __all__ = ["SuspensionWatch"]
 
-_SUSPENDABLE = 0x20 | 0x80 | 0x200  # CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR (Include/cpython/code.h)
+_SUSPENDABLE = (
+    0x20 | 0x80 | 0x200
+)  # CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR (Include/cpython/code.h)
 
 
 class SuspensionWatch:
@@ -58,7 +61,9 @@ if sys.version_info >= (3, 12):
                 watch._yielded = True
 
     def _free_tool() -> int | None:
-        for tool in range(5, -1, -1):  # the low numbers have been given names for debuggers and profilers
+        for tool in range(
+            5, -1, -1
+        ):  # the low numbers have been given names for debuggers and profilers
             try:
                 _monitoring.use_tool_id(tool, "frozen_arena")
             except ValueError:

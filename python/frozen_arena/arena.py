@@ -36,15 +36,16 @@ class Arena:
     def state(self) -> str:
         """``"building"``, ``"sealed"``, ``"abandoned"`` or ``"released"``.
 
-        Abandoned: an exception left the block, or this process was forked while it was open, or arenas do not
-        work here. Nothing is frozen then; objects live and die as usual. Released: every block in it has been
-        freed and its memory is back with the system.
+        Abandoned: an exception left the block, or this process was forked while it was open, or
+            arenas do not
+        work here. Nothing is frozen then; objects live and die as usual. Released: every block in
+        it has been freed and its memory is back with the system.
         """
         return "abandoned" if self._handle is None else str(self._handle.state)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory that the arena takes: after the seal its live and free bytes, before it what is mapped."""
+        """Bytes of memory that the arena takes; until the seal, bytes that are mapped."""
         if self._report is not None and self.state == "sealed":
             return self._report.resident_bytes
         return 0 if self._handle is None else int(self._handle.mapped_bytes)
@@ -59,7 +60,7 @@ class Arena:
         return self._handle is not None and bool(self._handle.contains(obj))
 
     def sharing(self) -> Sharing:
-        """What the calling process still shares of this arena. Nothing is mapped unless it is sealed.
+        """What the calling process still shares of this arena; nothing unless it is sealed.
 
         Raises:
             Unsupported: ``/proc/self/pagemap`` cannot be read.
@@ -75,7 +76,7 @@ _prune_at = 64
 
 
 def remember(arena: Arena) -> None:
-    """Enters a new arena in the list of the process; now and then drops those that hold nothing any more."""
+    """Enters a new arena in the list of the process; now and then drops empty ones."""
     global _prune_at
     if len(_arenas) >= _prune_at:
         _arenas[:] = arenas()

@@ -1,7 +1,8 @@
 """The block: ``with frozen_arena("catalog"):`` and the decorator of the same name.
 
-Entering collects (so that no free list carries memory across the border), installs the hooks and routes this
-thread's allocations to a new arena. Leaving stops the routing, collects again, freezes, seals.
+Entering collects (so that no free list carries memory across the border), installs the hooks and
+routes this thread's allocations to a new arena. Leaving stops the routing, collects again,
+freezes, seals.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ __all__ = ["frozen_arena"]
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
+
 class _OpenBlocks(threading.local):
     """The blocks that the calling thread has open, outermost first."""
 
@@ -42,26 +44,32 @@ _all_threads: list[frozen_arena] = []  # open blocks with threads="all", outermo
 class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or suppress)
     """Builds what is made inside the block in an arena; leaving the block freezes and seals it.
 
-    As a context manager ``with frozen_arena("catalog") as arena:``; as a decorator each call of the function is a
-    block of its own.
+    As a context manager ``with frozen_arena("catalog") as arena:``; as a decorator each call of
+    the function is a block of its own.
 
     Args:
         name: for reports.
-        threads: ``"current"`` routes the thread that enters the block, ``"all"`` every thread of the process while
-            the block is open.
-        keep_mortal: types (with subclasses), or one predicate of a type, whose objects stay reference counted.
-        also_freeze: likewise, of objects that would be kept mortal because their type comes from an extension
-            that is not known to be plain data.
-        instance_dicts: materialises ``__dict__`` of instances, for data that workers pickle or pass to ``vars()``.
-        huge_pages: ``"auto"`` builds in 2 MiB pages where the kernel can (MADV_COLLAPSE, Linux 6.1), ``"never"`` not.
-        limit: bytes that the arena may take; what does not fit goes to the ordinary heap and is counted.
-        on_unsupported: what happens where arenas do not work: ``"warn"``, ``"raise"`` or ``"ignore"``.
+        threads: ``"current"`` routes the thread that enters the block, ``"all"`` every thread of
+            the process while the block is open.
+        keep_mortal: types (with subclasses), or one predicate of a type, whose objects stay
+            reference counted.
+        also_freeze: likewise, of objects that would be kept mortal because their type comes from
+            an extension that is not known to be plain data.
+        instance_dicts: materialises ``__dict__`` of instances, for data that workers pickle or
+            pass to ``vars()``.
+        huge_pages: ``"auto"`` builds in 2 MiB pages where the kernel can (MADV_COLLAPSE, Linux
+            6.1), ``"never"`` not.
+        limit: bytes that the arena may take; what does not fit goes to the ordinary heap and is
+            counted.
+        on_unsupported: what happens where arenas do not work: ``"warn"``, ``"raise"`` or
+            ``"ignore"``.
 
     Raises:
         TypeError, ValueError: a keyword that is not accepted.
         Unsupported: arenas do not work here and ``on_unsupported="raise"``.
-        ArenaStateError: on leaving: the block is left by another thread than the one that entered it, not in the
-            order of nesting, or by a generator or coroutine that was suspended meanwhile. The arena is abandoned.
+        ArenaStateError: on leaving: the block is left by another thread than the one that entered
+            it, not in the order of nesting, or by a generator or coroutine that was suspended
+            meanwhile. The arena is abandoned.
     """
 
     def __init__(
@@ -77,7 +85,14 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         on_unsupported: Literal["warn", "raise", "ignore"] = "warn",
     ) -> None:
         self._options = BlockOptions(
-            name, threads, keep_mortal, also_freeze, instance_dicts, huge_pages, limit, on_unsupported
+            name,
+            threads,
+            keep_mortal,
+            also_freeze,
+            instance_dicts,
+            huge_pages,
+            limit,
+            on_unsupported,
         )
         self._arena: Arena | None = None
         self._handle: Any = None
@@ -99,7 +114,9 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
 
     def __enter__(self) -> Arena:
         if self._arena is not None:
-            raise ArenaStateError("a block can be entered once; make a new frozen_arena(...) for each")
+            raise ArenaStateError(
+                "a block can be entered once; make a new frozen_arena(...) for each"
+            )
         native = core()
         if native is None:
             self._report_unsupported()
@@ -109,7 +126,9 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         native.route_thread(None)  # what describes this arena does not lie in the one around it
         try:
             return self._begin(native)
-        except BaseException:  # no memory, a warning that is an error, Ctrl-C: the block was never entered
+        except (
+            BaseException
+        ):  # no memory, a warning that is an error, Ctrl-C: the block was never entered
             if self._open:
                 self.__exit__(*sys.exc_info())
             elif outer is not None:
@@ -152,7 +171,8 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
                 self._freeze_and_seal(native)
         except MemoryError:
             warnings.warn(
-                "no memory was left to freeze what the block has built; the arena is abandoned and the data lives on "
+                "no memory was left to freeze what the block has built; the arena is "
+                "abandoned and the data lives on "
                 "as usual: raise RLIMIT_AS or the memory limit",
                 FrozenArenaWarning,
                 stacklevel=2,
@@ -162,7 +182,9 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
                 self._handle.abandon()
             whole = native.end_block()
             if _open_blocks.stack:
-                native.enter(_open_blocks.stack[-1]._handle)  # the free lists hold ordinary memory by now
+                native.enter(
+                    _open_blocks.stack[-1]._handle
+                )  # the free lists hold ordinary memory by now
         if misuse is not None and exc_type is None:
             raise ArenaStateError(misuse)
         if not whole and self._handle.state == "sealed":
@@ -186,7 +208,8 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
             native.route_all_threads(_all_threads[-1]._handle if _all_threads else None)
         if misuse is None:
             return None
-        return f"{misuse}; the arena is abandoned: enter and leave a block in one function, without yield or await"
+        advice = "enter and leave a block in one function, without yield or await"
+        return f"{misuse}; the arena is abandoned: {advice}"
 
     def _freeze_and_seal(self, native: Any) -> None:
         assert self._arena is not None
@@ -204,13 +227,18 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         refused = self._handle.seal()
         if refused:
             self._notes.append(f"not all of the arena could be sealed: {refused}")
-        seconds = {"collect": collected - started, "freeze": frozen - collected, "seal": clock() - frozen}
+        seconds = {
+            "collect": collected - started,
+            "freeze": frozen - collected,
+            "seal": clock() - frozen,
+        }
         self._arena._report = _report(ledger, self._handle.stats(), seconds, self._notes)
 
     @staticmethod
     def _warn_of_lost_traces() -> None:
         warnings.warn(
-            "tracemalloc was stopped and started again to get below it; its earlier traces are lost",
+            "tracemalloc was stopped and started again to get below it; its earlier traces "
+            "are lost",
             FrozenArenaWarning,
             stacklevel=4,
         )
@@ -237,7 +265,8 @@ def _warn_once(message: str) -> None:
 
 def _warn_of_dropped_hooks() -> None:
     warnings.warn(
-        "somebody put other allocator hooks in place while the block was open (tracemalloc.stop()?); what was "
+        "somebody put other allocator hooks in place while the block was open "
+        "(tracemalloc.stop()?); what was "
         "allocated after that lies in the ordinary heap and is not frozen",
         FrozenArenaWarning,
         stacklevel=3,

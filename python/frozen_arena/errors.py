@@ -11,7 +11,7 @@ __all__ = [
 
 
 class FrozenArenaError(Exception):
-    """Base of all errors that this package raises, but for wrong arguments (TypeError, ValueError)."""
+    """Base of all errors of this package; wrong arguments raise TypeError or ValueError."""
 
 
 class ArenaStateError(FrozenArenaError):

@@ -62,7 +62,9 @@ class BlockOptions:
         _one_of("huge_pages", self.huge_pages, _HUGE_PAGES)
         _one_of("on_unsupported", self.on_unsupported, _ON_UNSUPPORTED)
         if not isinstance(self.instance_dicts, bool):
-            raise TypeError(f"instance_dicts takes a bool, not {type(self.instance_dicts).__name__}")
+            raise TypeError(
+                f"instance_dicts takes a bool, not {type(self.instance_dicts).__name__}"
+            )
         self._check_limit()
         for field in ("keep_mortal", "also_freeze"):
             object.__setattr__(self, field, _types_or_predicate(field, getattr(self, field)))
@@ -71,6 +73,8 @@ class BlockOptions:
         if self.limit is None:
             return
         if isinstance(self.limit, bool) or not isinstance(self.limit, int):
-            raise TypeError(f"limit takes a number of bytes or None, not {type(self.limit).__name__}")
+            raise TypeError(
+                f"limit takes a number of bytes or None, not {type(self.limit).__name__}"
+            )
         if self.limit <= 0:
             raise ValueError(f"limit takes a positive number of bytes; {self.limit} is not")

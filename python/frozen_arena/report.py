@@ -30,14 +30,15 @@ class TypeCount:
 class FreezeReport:
     """What the end of a block did.
 
-    ``objects == frozen + mortal``, ``blocks == objects + unknown_blocks``, and
-    ``mapped_bytes == live_bytes + free_bytes + punched_bytes``.
+    ``objects == frozen + mortal``, ``blocks == objects + unknown_blocks``, and ``mapped_bytes ==
+    live_bytes + free_bytes + punched_bytes``.
 
     Attributes:
         blocks: live blocks of the objects lane.
         objects: blocks in which an object was found.
-        frozen: objects whose reading writes nothing any more. On CPython 3.11, which has no immortal objects
-            (PEP 683 came with 3.12), those that were warmed and untracked; their counts are still written.
+        frozen: objects whose reading writes nothing any more. On CPython 3.11, which has no
+            immortal objects (PEP 683 came with 3.12), those that were warmed and untracked; their
+            counts are still written.
         mortal: objects left as they were, by type and reason in ``mortal_types``.
         unknown_blocks: blocks that hold no object (dict keys tables on 3.11 and 3.12, buffers).
         live_bytes: bytes of live blocks, rounded up to their size class.
@@ -45,10 +46,10 @@ class FreezeReport:
         punched_bytes: bytes of OS pages without a live block, given back to the system.
         mapped_bytes: bytes of OS pages that belong to the arena.
         huge_bytes: bytes of ``mapped_bytes`` that are huge pages.
-        unsealed_bytes: bytes that could not be put behind an immutable file; they are shared copy-on-write as
-            ordinary memory is. 0 where memfd works.
-        overflow_blocks: allocations that the arena could not take (``limit=``, no memory); they lie in the
-            ordinary heap and are not frozen.
+        unsealed_bytes: bytes that could not be put behind an immutable file; they are shared
+            copy-on-write as ordinary memory is. 0 where memfd works.
+        overflow_blocks: allocations that the arena could not take (``limit=``, no memory); they
+            lie in the ordinary heap and are not frozen.
         seconds: by phase: ``collect``, ``freeze`` and ``seal``.
         notes: sentences on what went less well than it could.
     """
@@ -88,14 +89,18 @@ class FreezeReport:
         lines = [
             f"{self.frozen:,} frozen + {self.mortal:,} mortal = {self.objects:,} objects; "
             f"{self.unknown_blocks:,} blocks hold none",
-            f"{mib(self.live_bytes)} live + {mib(self.free_bytes)} free + {mib(self.punched_bytes)} punched "
+            f"{mib(self.live_bytes)} live + {mib(self.free_bytes)} free + "
+            f"{mib(self.punched_bytes)} punched "
             f"= {mib(self.mapped_bytes)} mapped ({mib(self.huge_bytes)} in huge pages)",
             "seconds: " + ", ".join(f"{name} {value:.3f}" for name, value in self.seconds.items()),
         ]
-        lines += [f"mortal: {count:,} {name} ({reason})" for name, reason, count in self.mortal_types[:20]]
+        lines += [
+            f"mortal: {count:,} {name} ({reason})" for name, reason, count in self.mortal_types[:20]
+        ]
         if self.overflow_blocks:
             lines.append(
-                f"{self.overflow_blocks:,} allocations ({mib(self.overflow_bytes)}) did not fit and lie in the "
+                f"{self.overflow_blocks:,} allocations ({mib(self.overflow_bytes)}) did not "
+                f"fit and lie in the "
                 "ordinary heap, where workers copy them; raise limit= or the memory limit"
             )
         lines += list(self.notes)
@@ -104,11 +109,12 @@ class FreezeReport:
 
 @dataclass(frozen=True, slots=True)
 class LaneSharing:
-    """OS pages of one lane in the calling process: ``shared_os_pages + private_os_pages == os_pages``.
+    """OS pages of one lane in this process: ``shared + private == os_pages``.
 
     Attributes:
         os_pages: OS pages that are mapped.
-        shared_os_pages: of these still those of the sealed file (or never touched by this process).
+        shared_os_pages: of these still those of the sealed file (or never touched by this
+            process).
         private_os_pages: copied by this process, because something wrote there.
         resident_os_pages: present in the page tables of this process.
         os_page_bytes: bytes in an OS page.

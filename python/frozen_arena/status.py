@@ -1,4 +1,4 @@
-"""`status()`: whether arenas work here, what the machine gives, and what to do where it gives less."""
+"""`status()`: whether arenas work here, and what to do where the machine gives less."""
 
 from __future__ import annotations
 
@@ -53,14 +53,20 @@ class Status:
 
 
 def status() -> Status:
-    """Looks at the interpreter, the kernel and the hooks. Makes one small memfd and closes it again."""
+    """Looks at interpreter, kernel and hooks; makes one small memfd and closes it again."""
     debug = " debug" if hasattr(sys, "gettotalrefcount") else ""
     python = f"{platform.python_implementation()} {platform.python_version()}{debug}"
     kernel = f"{platform.system()} {platform.release()}"
     native = core()
     if native is None:
         return Status(False, reason_unsupported(), python, kernel, ())
-    return Status(True, None, python, kernel, (_immortal(), *_kernel_checks(native.probe()), _hooks(native.hooks())))
+    return Status(
+        True,
+        None,
+        python,
+        kernel,
+        (_immortal(), *_kernel_checks(native.probe()), _hooks(native.hooks())),
+    )
 
 
 def _immortal() -> Check:
@@ -83,21 +89,24 @@ def _kernel_checks(found: dict[str, Any]) -> list[Check]:
             "memfd",
             found["memfd"],
             "arenas lie in unnamed files; fork() does not copy their page tables",
-            "memfd_create is refused: arenas are ordinary private memory, and fork() takes longer with their size",
+            "memfd_create is refused: arenas are ordinary private memory, and fork() takes "
+            "longer with their size",
             "allow memfd_create in the sandbox (seccomp) profile",
         ),
         check(
             "seal",
             found["seal"],
             "a finished arena cannot be changed by anybody (F_SEAL_WRITE)",
-            "files cannot be sealed: nothing stops another process of this user from writing to them",
+            "files cannot be sealed: nothing stops another process of this user from "
+            "writing to them",
             "allow memfd_create with MFD_ALLOW_SEALING and fcntl(F_ADD_SEALS)",
         ),
         check(
             "huge pages",
             found["collapse"],
             "arenas are built in 2 MiB pages (MADV_COLLAPSE)",
-            "MADV_COLLAPSE is refused: arenas lie in OS pages of the usual size, and a first pass takes longer",
+            "MADV_COLLAPSE is refused: arenas lie in OS pages of the usual size, and a "
+            "first pass takes longer",
             "use Linux 6.1 or newer with transparent huge pages built in",
         ),
         check(

@@ -14,7 +14,8 @@
 namespace frozen_arena {
 namespace {
 
-constexpr TracemallocControl kNoTracemalloc = {[] { return false; }, [] { return 0; }, [] {}, [](int) {}};
+constexpr TracemallocControl kNoTracemalloc = {[] { return false; }, [] { return 0; }, [] {},
+                                               [](int) {}};
 
 void Install() {
   bool restarted = true;

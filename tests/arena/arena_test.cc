@@ -21,7 +21,9 @@ struct Dropper {
 };
 using ArenaOwner = std::unique_ptr<Arena, Dropper>;
 
-ArenaOwner MakeArena(const ArenaOptions& options = {}) { return ArenaOwner(Arena::Create(options)); }
+ArenaOwner MakeArena(const ArenaOptions& options = {}) {
+  return ArenaOwner(Arena::Create(options));
+}
 
 char* Make(Arena& arena, std::size_t size, char fill, LaneKind lane = LaneKind::kObjects) {
   char* const block = static_cast<char*>(arena.Allocate(lane, size));
@@ -37,7 +39,8 @@ std::size_t PrivateOsPages(const Arena& arena) {
 
 TEST(ArenaTest, BlocksAreAlignedAndKnownByAddress) {
   const ArenaOwner arena = MakeArena();
-  for (const std::size_t size : {1UL, 8UL, 16UL, 24UL, 40UL, 100UL, 512UL, 5000UL, 100000UL, 3000000UL}) {
+  for (const std::size_t size :
+       {1UL, 8UL, 16UL, 24UL, 40UL, 100UL, 512UL, 5000UL, 100000UL, 3000000UL}) {
     void* const block = arena->Allocate(LaneKind::kObjects, size);
     ASSERT_NE(block, nullptr);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(block) % 16, 0U) << size;
@@ -271,7 +274,8 @@ TEST(ArenaTest, RandomOperationsKeepEveryByte) {
   };
   for (int step = 0; step < 100000; ++step) {
     if (blocks.empty() || random() % 5 < 3) {
-      const std::size_t size = random() % 50 == 0 ? 1 + random() % (900 * kKiB) : 1 + random() % 600;
+      const std::size_t size =
+          random() % 50 == 0 ? 1 + random() % (900 * kKiB) : 1 + random() % 600;
       const char fill = static_cast<char>(random());
       const LaneKind lane = random() % 2 == 0 ? LaneKind::kObjects : LaneKind::kPayload;
       blocks.push_back({Make(*arena, size, fill, lane), size, fill});

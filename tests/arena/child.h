@@ -1,4 +1,5 @@
-// Runs a function in a forked child and hands back what it said, so that a test can look from both sides.
+// Runs a function in a forked child and hands back what it said, so that a test can look from both
+// sides.
 #ifndef FROZEN_ARENA_TESTS_ARENA_CHILD_H_
 #define FROZEN_ARENA_TESTS_ARENA_CHILD_H_
 
@@ -19,8 +20,8 @@ int InChild(Body body) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-// The same with FROZEN_ARENA_TEST_FAULTS set. The variable is read once in a process, so the caller itself may
-// not have used an arena yet.
+// The same with FROZEN_ARENA_TEST_FAULTS set. The variable is read once in a process, so the caller
+// itself may not have used an arena yet.
 template <typename Body>
 int InChildWithFaults(const char* faults, Body body) {
   return InChild([&] {

@@ -1,5 +1,5 @@
-// What an arena does where the kernel gives less. Each case runs in a child, because the plan of faults is
-// read once in a process; nothing here may use an arena in the parent.
+// What an arena does where the kernel gives less. Each case runs in a child, because the plan of
+// faults is read once in a process; nothing here may use an arena in the parent.
 #include <cstring>
 #include <vector>
 
@@ -14,7 +14,8 @@ namespace {
 using testing::InChild;
 using testing::InChildWithFaults;
 
-// Builds, seals and reads an arena of some MiB, forking on the way. 0 when every block that was had is whole.
+// Builds, seals and reads an arena of some MiB, forking on the way. 0 when every block that was had
+// is whole.
 int BuildAndCheck(std::size_t* overflow, ArenaStats* stats) {
   Arena* const arena = Arena::Create({});
   if (arena == nullptr) return 0;  // refused as a whole: the block runs as ordinary code
@@ -31,14 +32,17 @@ int BuildAndCheck(std::size_t* overflow, ArenaStats* stats) {
     if (address == nullptr) continue;
     std::memset(address, i, size);
     blocks.push_back({address, size, static_cast<char>(i)});
-    if (i == 1500 && InChild([&] { return address[0] == static_cast<char>(i) ? 0 : 1; }) != 0) return 10;
+    if (i == 1500 && InChild([&] { return address[0] == static_cast<char>(i) ? 0 : 1; }) != 0)
+      return 10;
   }
   static_cast<void>(arena->Seal());
   for (const Block& block : blocks) {
     if (block.address[0] != block.fill || block.address[block.size - 1] != block.fill) return 11;
   }
   if (arena->Audit() != nullptr) return 12;
-  if (InChild([&] { return blocks.empty() || blocks[0].address[0] == blocks[0].fill ? 0 : 1; }) != 0) return 13;
+  if (InChild([&] { return blocks.empty() || blocks[0].address[0] == blocks[0].fill ? 0 : 1; }) !=
+      0)
+    return 13;
   *stats = arena->stats();
   *overflow = stats->overflow_blocks;
   for (const Block& block : blocks) arena->Free(block.address);
@@ -47,16 +51,17 @@ int BuildAndCheck(std::size_t* overflow, ArenaStats* stats) {
 }
 
 TEST(FaultsTest, WithoutMemfdAnArenaIsOrdinaryPrivateMemory) {
-  EXPECT_EQ(InChildWithFaults("no_memfd",
-                              [] {
-                                std::size_t overflow = 0;
-                                ArenaStats stats;
-                                const int failed = BuildAndCheck(&overflow, &stats);
-                                if (failed != 0) return failed;
-                                const LaneStats& lane = stats.lanes[0];
-                                return overflow == 0 && lane.unsealed_bytes == lane.mapped_bytes ? 0 : 1;
-                              }),
-            0);
+  EXPECT_EQ(
+      InChildWithFaults("no_memfd",
+                        [] {
+                          std::size_t overflow = 0;
+                          ArenaStats stats;
+                          const int failed = BuildAndCheck(&overflow, &stats);
+                          if (failed != 0) return failed;
+                          const LaneStats& lane = stats.lanes[0];
+                          return overflow == 0 && lane.unsealed_bytes == lane.mapped_bytes ? 0 : 1;
+                        }),
+      0);
 }
 
 TEST(FaultsTest, WithoutCollapseAnArenaLiesInUsualOsPages) {

@@ -181,7 +181,8 @@ def test_sharing_counts_pages_by_lane_and_over_all_arenas() -> None:
                     assert getattr(sharing, count) == both, (count, sharing)
                 assert sharing.private_bytes == sharing.private_os_pages * 4096
                 assert sharing.shared_bytes == sharing.shared_os_pages * 4096
-            assert total.shared_os_pages == sum(part.shared_os_pages for part in parts)
+            if HAS_IMMORTAL_OBJECTS:  # on 3.11 looking itself copies
+                assert total.shared_os_pages == sum(part.shared_os_pages for part in parts)
             return total.private_os_pages, total.shared_os_pages
         private, shared = fork_and_report(look)
         assert shared > 60, shared

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from forking import run_python
 
 
@@ -88,7 +89,8 @@ def test_threads_all_routes_a_pool_that_loads() -> None:
         def read():
             assert sum(len(item[0]) for item in data) > 5000
             return arena.sharing().private_os_pages
-        # Idle threads wait inside `except queue.Empty`; the child drops their exceptions with their threads.
+        # Idle threads wait inside `except queue.Empty`; the child drops their exceptions with
+        their threads.
         mortal = min(1, arena.report.mortal)
         assert fork_and_report(read) <= mortal or not HAS_IMMORTAL_OBJECTS
         """
@@ -181,12 +183,50 @@ def test_thread_with_a_block_that_ends_without_leaving_it() -> None:
     )
 
 
+@pytest.mark.parametrize("ending", ["sealed", "abandoned"])
+def test_threads_that_allocated_in_a_block_may_end_after_it_and_its_data_too(ending: str) -> None:
+    run_python(
+        """
+        for round in range(10):
+            ready, built, end = threading.Barrier(9), threading.Barrier(9), threading.Event()
+            parts = [None] * 8
+            def work(index):
+                ready.wait()
+                parts[index] = [[f"{index}-{n}", {n: n * 1000}] for n in range(500)]
+                built.wait()
+                end.wait()
+                parts[index][0].append("later")
+            threads = [threading.Thread(target=work, args=(index,)) for index in range(8)]
+            for thread in threads:
+                thread.start()
+            try:
+                with frozen_arena(threads="all") as arena:
+                    ready.wait()
+                    built.wait()
+                    if sys.argv[1] == "abandoned":
+                        raise LookupError
+            except LookupError:
+                pass
+            assert arena.state == sys.argv[1] and parts[5][99] in arena
+            end.set()
+            for thread in threads:
+                thread.join()
+            assert [part[499][0] for part in parts] == [f"{index}-499" for index in range(8)]
+            del parts
+            gc.collect()
+        """,
+        ending,
+    )
+
+
 def test_blocks_of_many_threads_one_after_another() -> None:
     run_python(
         """
+        held = []
         def build(number):
             with frozen_arena(f"thread {number}") as arena:
                 data = [f"{number}-{part}" for part in range(500)]
+            held.append(data)
             return arena.state, data[77] in arena
         assert [in_thread(lambda n=n: build(n)) for n in range(50)] == [("sealed", True)] * 50
         assert len(fa.arenas()) == 50
