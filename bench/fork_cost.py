@@ -1,8 +1,8 @@
 """Fork: what ``os.fork()`` costs a parent that holds 0, 1 or 8 GiB.
 
-Two processes are alive at the same time, one with data and one without, and take turns: a batch of
-forks here, a batch there. The time is that of the call in the parent; the child ends at once and
-is reaped outside the measured time.
+Two processes are alive at the same time, one with data that it has read and one without, and take
+turns: a batch of forks here, a batch there. The time is that of the call in the parent; the child
+ends at once and is reaped outside the measured time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from typing import Any
 
 from bench import harness, memory
-from bench.passes import build_mix
+from bench.passes import build_mix, scan_mix
 
 MODULE = "bench.fork_cost"
 _MAX_RATIO = 1.2
@@ -43,6 +43,7 @@ def tree(request: dict[str, Any]) -> list[float]:
     if mib:
         with harness.prepared(request["mode"], "fork", {}):
             data = _build(mib)
+        _read(data)
     gc.collect()
     resident = memory.resident_bytes()
     harness.serve(resident, lambda: [_time_fork() for _ in range(_BATCH)])
@@ -54,6 +55,14 @@ def _build(mib: int) -> list[Any]:
     objects = min(mib // 2, _OBJECTS_MIB) if mib < 2 * _OBJECTS_MIB else _OBJECTS_MIB
     texts = (mib - objects) * memory.MIB // _TEXT_BYTES
     return [build_mix(objects), [f"{number:08d}" * (_TEXT_BYTES // 8) for number in range(texts)]]
+
+
+def _read(data: list[Any]) -> None:
+    """Reads all of it, as a parent that has been running for a while has done."""
+    mix, texts = data
+    scan_mix(mix)
+    for text in texts:
+        text.count("x")
 
 
 def _time_fork() -> float:

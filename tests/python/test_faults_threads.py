@@ -187,12 +187,12 @@ def test_thread_with_a_block_that_ends_without_leaving_it() -> None:
 def test_threads_that_allocated_in_a_block_may_end_after_it_and_its_data_too(ending: str) -> None:
     run_python(
         """
-        for round in range(10):
+        for round in range(3):
             ready, built, end = threading.Barrier(9), threading.Barrier(9), threading.Event()
             parts = [None] * 8
             def work(index):
                 ready.wait()
-                parts[index] = [[f"{index}-{n}", {n: n * 1000}] for n in range(500)]
+                parts[index] = [[f"{index}-{n}", {n: n * 1000}] for n in range(5000)]
                 built.wait()
                 end.wait()
                 parts[index][0].append("later")
@@ -203,6 +203,7 @@ def test_threads_that_allocated_in_a_block_may_end_after_it_and_its_data_too(end
                 with frozen_arena(threads="all") as arena:
                     ready.wait()
                     built.wait()
+                    mine = [[str(n) * 2] for n in range(5000)]
                     if sys.argv[1] == "abandoned":
                         raise LookupError
             except LookupError:
@@ -211,8 +212,8 @@ def test_threads_that_allocated_in_a_block_may_end_after_it_and_its_data_too(end
             end.set()
             for thread in threads:
                 thread.join()
-            assert [part[499][0] for part in parts] == [f"{index}-499" for index in range(8)]
-            del parts
+            assert [part[4999][0] for part in parts] == [f"{index}-4999" for index in range(8)]
+            del parts, mine
             gc.collect()
         """,
         ending,
