@@ -20,6 +20,7 @@ _WORD = 8
 _ENTRY = 8  # bytes of an entry in /proc/PID/pagemap
 _PRESENT = 1 << 63
 _OF_THE_FILE = 1 << 61
+_REACH = 8  # words before a changed one that are searched for a type
 _HEAD = 16  # bytes of the collector's head before an object
 
 
@@ -35,11 +36,36 @@ def describe(root: Any, limit: int) -> list[str]:
     """
     changed = _changed_words(limit)
     named = _name(root, sorted(changed))
+    types = _all_types()
     groups: dict[str, list[str]] = {}
     for address, (before, now) in changed.items():
-        where = named.get(address) or f"not reached from the root, OS page {address // OS_PAGE:#x}"
+        where = named.get(address) or _guess(address, types)
         groups.setdefault(where, []).append(f"{before:#x} -> {now:#x}")
     return [f"{where}: {len(pairs)} words, {pairs[0]}" for where, pairs in groups.items()]
+
+
+def _all_types() -> dict[int, type]:
+    """Every type of the process, by address."""
+    types: dict[int, type] = {id(object): object}
+    level = [object]
+    while level:
+        found = [one for kind in level for one in type.__subclasses__(kind)]
+        level = [one for one in found if id(one) not in types]
+        types.update((id(one), one) for one in level)
+    return types
+
+
+def _guess(address: int, types: dict[int, type]) -> str:
+    """For a word no object was found for: the nearest header before it on its OS page, if any."""
+    page = address - address % OS_PAGE
+    words = _words(page)
+    here = (address - page) // _WORD
+    for place in range(here, max(-1, here - _REACH), -1):
+        kind = types.get(words[place + 1]) if place + 1 < len(words) else None
+        if kind is not None:
+            offset = (here - place) * _WORD
+            return f"likely {kind.__module__}.{kind.__qualname__}{offset:+d}, not from the root"
+    return f"no object, OS page {page // OS_PAGE:#x}"
 
 
 def _changed_words(limit: int) -> dict[int, tuple[int, int]]:

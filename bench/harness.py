@@ -351,7 +351,7 @@ def show(result: Result) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    console = Console(width=None if sys.stdout.isatty() else 150, highlight=False)
     table = Table(
         title=f"{result.title} (Python {platform.python_version()})", title_justify="left"
     )

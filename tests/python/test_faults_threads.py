@@ -90,7 +90,7 @@ def test_threads_all_routes_a_pool_that_loads() -> None:
             assert sum(len(item[0]) for item in data) > 5000
             return arena.sharing().private_os_pages
         # Idle threads wait inside `except queue.Empty`; the child drops their exceptions with
-        their threads.
+        # their threads.
         mortal = min(1, arena.report.mortal)
         assert fork_and_report(read) <= mortal or not HAS_IMMORTAL_OBJECTS
         """

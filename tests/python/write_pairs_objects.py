@@ -36,7 +36,7 @@ BYTECODE = Writes("code counts its runs and rewrites its instructions as it spec
 MODULE_KEYS = Writes("the keys of a module's dict get a version when code specialises on them")
 BYTECODE_3_12 = dataclasses.replace(BYTECODE, since=(3, 12))
 KEYS_3_11 = Writes("the keys of a dict get a version when code specialises on them", before=(3, 12))
-PARTIAL = Writes("a partial with keywords turns its fast path off at its first call")
+PARTIAL = Writes("a partial with keywords turns its fast path off when called", before=(3, 15))
 TYPE_CACHE = Writes("a type keeps version tags, cached keys and the list of its subclasses")
 
 

@@ -156,7 +156,7 @@ PAIRS = [
         ("bytes", bytes, MANAGED),
     ),
     *row("int", lambda: 10**30 + len("grow"), *NUMBER),
-    *row("int, one digit", lambda: 1000 + len("grow"), *NUMBER),
+    *row("int, one digit", lambda: 100_000 + len("grow"), *NUMBER),
     *row("float", lambda: 1.5 * len("grow"), *NUMBER),
     *row("complex", lambda: complex(1.5, len("grow")), *NUMBER),
     *row("Decimal", lambda: decimal.Decimal("12345678901234567890.125"), *NUMBER),
