@@ -6,6 +6,10 @@
 
 #include "arena/faults.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
+
 namespace frozen_arena {
 
 constinit std::array<std::atomic<AddressMap::Leaf*>, AddressMap::kRoots> AddressMap::roots_{};
@@ -18,6 +22,9 @@ AddressMap::Leaf* AddressMap::LeafFor(std::uintptr_t address) noexcept {
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) return nullptr;
   Leaf* const leaf = static_cast<Leaf*>(memory);  // zero pages are null pointers
+#ifdef __SANITIZE_ADDRESS__
+  __lsan_register_root_region(leaf, sizeof(Leaf));  // an arena that is in the map is not leaked
+#endif
   root.store(leaf, std::memory_order_release);
   return leaf;
 }

@@ -12,30 +12,32 @@
 namespace frozen_arena {
 namespace {
 
-// Guarded by the mapping lock.
-std::vector<Arena*>& Watched() {
-  static std::vector<Arena*> arenas;
-  return arenas;
+constinit std::mutex mapping_mutex;
+
+// Guarded by the mapping lock. Never deleted: forks come until the process ends.
+constinit std::vector<Arena*>* watched = nullptr;
+
+template <typename Visit>
+void ForEachWatched(Visit visit) {
+  if (watched == nullptr) return;
+  for (Arena* const arena : *watched) visit(arena);
 }
 
 void BeforeFork() {
   MappingMutex().lock();
-  for (Arena* const arena : Watched()) arena->PrepareFork();
+  ForEachWatched([](Arena* arena) { arena->PrepareFork(); });
 }
 
 void AfterForkInParent() { MappingMutex().unlock(); }
 
 void AfterForkInChild() {
-  for (Arena* const arena : Watched()) arena->AfterForkInChild();
+  ForEachWatched([](Arena* arena) { arena->AfterForkInChild(); });
   MappingMutex().unlock();
 }
 
 }  // namespace
 
-std::mutex& MappingMutex() noexcept {
-  static std::mutex& mutex = *new std::mutex;  // never destroyed: frees come until the process ends
-  return mutex;
-}
+std::mutex& MappingMutex() noexcept { return mapping_mutex; }
 
 Status ForkGuard::Watch(Arena* arena) noexcept {
   static const int registered =
@@ -43,7 +45,8 @@ Status ForkGuard::Watch(Arena* arena) noexcept {
   if (registered != 0) return Status::kNoMemory;
   try {
     const MappingLock lock(MappingMutex());
-    Watched().push_back(arena);
+    if (watched == nullptr) watched = new std::vector<Arena*>;
+    watched->push_back(arena);
     return Status::kOk;
   } catch (const std::bad_alloc&) {
     return Status::kNoMemory;
@@ -52,8 +55,8 @@ Status ForkGuard::Watch(Arena* arena) noexcept {
 
 void ForkGuard::Unwatch(Arena* arena) noexcept {
   const MappingLock lock(MappingMutex());
-  std::vector<Arena*>& watched = Watched();
-  watched.erase(std::remove(watched.begin(), watched.end(), arena), watched.end());
+  if (watched == nullptr) return;
+  watched->erase(std::remove(watched->begin(), watched->end(), arena), watched->end());
 }
 
 }  // namespace frozen_arena

@@ -18,7 +18,7 @@ void SetUpMimalloc() noexcept {
     // mimalloc keeps its heap structures in an arena of its own; its default of 1 GiB of address
     // space would count against a worker's RLIMIT_AS. 32 MiB is the smallest that it takes
     // (MI_ARENA_MIN_SIZE). In KiB.
-    mi_option_set(mi_option_arena_reserve, 32 * 1024);
+    mi_option_set(mi_option_arena_reserve, 32L * 1024);
     // Whole mimalloc pages are committed at once: a commit is a mapping of ours, memory comes when
     // touched.
     mi_option_set(mi_option_page_commit_on_demand, 0);

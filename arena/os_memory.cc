@@ -94,8 +94,10 @@ std::uintptr_t Reserve(std::size_t size, std::size_t alignment) noexcept {
 }
 
 void Unback(std::uintptr_t address, std::size_t size) noexcept {
-  ::mmap(Pointer(address), size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
-         -1, 0);
+  // If it is refused the memory stays mapped, which harms nobody.
+  [[maybe_unused]] const void* const got =
+      ::mmap(Pointer(address), size, PROT_NONE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
 void Unmap(std::uintptr_t address, std::size_t size) noexcept { ::munmap(Pointer(address), size); }

@@ -1,9 +1,9 @@
 #include "arena/track.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <new>
-#include <vector>
 
 #include "arena/mapping_lock.h"
 #include "arena/segment.h"
@@ -21,20 +21,18 @@ constexpr std::size_t kSteps = std::size(kLadder);
 // mimalloc refuses the 160th arena (MI_MAX_ARENAS) and keeps one for itself.
 constexpr std::size_t kMaxTracks = 150;
 
-std::vector<std::unique_ptr<Track>>& Tracks() {
-  static std::vector<std::unique_ptr<Track>>
-      tracks;  // lives as long as the process: mimalloc never forgets
-  return tracks;
-}
+// Guarded by the GIL. Never taken down: mimalloc never forgets an arena.
+constinit std::array<Track*, kMaxTracks> tracks{};
+constinit std::size_t track_count = 0;
 
 // The more tracks there are, the bigger the next: 40 of each size make 150 tracks hold over 700
 // GiB.
 std::size_t SizeOfNext(std::size_t lease) {
-  const std::size_t step = std::max(std::min(lease, kSteps - 1), Tracks().size() / 40);
+  const std::size_t step = std::max(std::min(lease, kSteps - 1), track_count / 40);
   return kLadder[std::min(step, kSteps - 1)];
 }
 
-thread_local constinit bool t_book_keeping = false;
+[[gnu::tls_model("initial-exec")]] thread_local constinit bool t_book_keeping = false;
 
 }  // namespace
 
@@ -88,9 +86,8 @@ bool Track::Commit(bool commit, void* start, std::size_t size, bool* is_zero, vo
 
 Track* Track::Create(std::size_t size) {
   SetUpMimalloc();
-  if (Tracks().size() >= kMaxTracks) return nullptr;
+  if (track_count == kMaxTracks) return nullptr;
   std::unique_ptr<Track> track(new Track);
-  Tracks().reserve(Tracks().size() + 1);
   track->range_ = AddressSpace::Take(size, 64 * kMiB);
   if (!track->range_) return nullptr;
   mi_arena_id_t id = nullptr;
@@ -104,20 +101,21 @@ Track* Track::Create(std::size_t size) {
   }
   track->id_ = id;
   track->taken_.Set(0, RoundUp(track->metadata_, kSliceSize) >> kSliceShift);
-  Tracks().push_back(std::move(track));
-  return Tracks().back().get();
+  tracks[track_count++] = track.get();
+  return track.release();
 }
 
 Track* Track::Lease(std::size_t lease, Segment* lessee) {
   const std::size_t wanted = SizeOfNext(lease);
   Track* found = nullptr;
-  for (const std::unique_ptr<Track>& track : Tracks()) {
+  for (std::size_t i = 0; i < track_count; ++i) {
+    Track* const track = tracks[i];
     if (track->lessee_ != nullptr || track->full_ || track->spoilt_) continue;
     // A later segment wants a track of its size; a first one takes whatever has room.
     if (lease > 0 && track->range_.size < wanted) continue;
     const std::size_t used = track->taken_slices_ * kSliceSize;
     if (used > track->range_.size - track->range_.size / 4) continue;
-    if (found == nullptr || track->range_.size < found->range_.size) found = track.get();
+    if (found == nullptr || track->range_.size < found->range_.size) found = track;
   }
   if (found == nullptr) found = Create(wanted);
   if (found != nullptr) found->lessee_ = lessee;
@@ -146,7 +144,7 @@ bool Track::GranuleIsFree(std::uintptr_t granule) const noexcept {
 
 std::size_t Track::MetadataBytes() noexcept {
   std::size_t bytes = 0;
-  for (const std::unique_ptr<Track>& track : Tracks()) bytes += track->metadata_;
+  for (std::size_t i = 0; i < track_count; ++i) bytes += tracks[i]->metadata_;
   return bytes;
 }
 

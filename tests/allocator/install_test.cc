@@ -26,13 +26,17 @@ void Install() {
 // One interpreter for the program; each test leaves the hooks as it found them.
 class InstallTest : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() { Py_Initialize(); }
+  static void SetUpTestSuite() {
+    Py_Initialize();
+    PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &without_us_);
+  }
   void SetUp() override {
     Install();
     arena_ = Arena::Create({});
   }
   void TearDown() override { arena_->DropHandle(); }
   Arena* arena_ = nullptr;
+  static inline PyMemAllocatorEx without_us_{};
 };
 
 TEST_F(InstallTest, ABlockRoutesObjectsAndPayloadToTheirLanes) {
@@ -128,10 +132,8 @@ TEST_F(InstallTest, UninstallRefusesUnderSomebodyElsesHook) {
 }
 
 TEST_F(InstallTest, HooksThatSomebodyDroppedInABlockAreNoticedAndPutBack) {
-  PyMemAllocatorEx before{};
-  PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &before);
   BeginBlock();
-  PyMem_SetAllocator(PYMEM_DOMAIN_OBJ, &before);
+  PyMem_SetAllocator(PYMEM_DOMAIN_OBJ, &without_us_);
   EXPECT_FALSE(EndBlock());
   BeginBlock();
   EXPECT_TRUE(HooksAreInChain(Domain::kObj));

@@ -1,6 +1,7 @@
 // What an arena promises, from allocation to the seal and after it.
 #include "arena/arena.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
