@@ -163,12 +163,12 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
             return
         if not self._open:
             raise ArenaStateError("this block is not open; a block is entered once and left once")
-        native.leave()  # first, so that what leaving makes does not lie in the arena
+        collecting = native.leave()  # first, so that what leaving makes does not lie in the arena
         self._open = False
         misuse = self._leave(native, sys._getframe(1))
         try:
             if exc_type is None and misuse is None and self._handle.state == "building":
-                self._freeze_and_seal(native)
+                self._freeze_and_seal(collecting)
         except MemoryError:
             warnings.warn(
                 "no memory was left to freeze what the block has built; the arena is "
@@ -211,12 +211,10 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         advice = "enter and leave a block in one function, without yield or await"
         return f"{misuse}; the arena is abandoned: {advice}"
 
-    def _freeze_and_seal(self, native: Any) -> None:
+    def _freeze_and_seal(self, collecting: float) -> None:
         assert self._arena is not None
         clock = time.perf_counter
         started = clock()
-        native.collect_last()
-        collected = clock()
         ledger = self._handle.freeze(
             self._options.keep_mortal or None,
             self._options.also_freeze or None,
@@ -228,8 +226,8 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         if refused:
             self._notes.append(f"not all of the arena could be sealed: {refused}")
         seconds = {
-            "collect": collected - started,
-            "freeze": frozen - collected,
+            "collect": collecting,
+            "freeze": frozen - started,
             "seal": clock() - frozen,
         }
         self._arena._report = _report(ledger, self._handle.stats(), seconds, self._notes)

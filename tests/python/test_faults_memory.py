@@ -140,13 +140,14 @@ def test_address_space_too_small_for_the_arena_sends_the_data_to_the_ordinary_he
         import resource
         used = int(open("/proc/self/statm").read().split()[0]) * 4096
         limit = used + (int(sys.argv[1]) << 20) + (24 << 20)
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
         with frozen_arena() as arena:
             data = [[str(number) * 2] for number in range(20_000)]
         assert arena.state in ("sealed", "abandoned")
         assert data[19_999] == ["1999919999"]
         if arena.state == "sealed" and int(sys.argv[1]) == 0:
             assert arena.report.overflow_blocks > 10_000, arena.report
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         assert fork_and_report(lambda: len(data)) == 20_000
         """,
         str(room),

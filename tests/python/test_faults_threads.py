@@ -89,10 +89,9 @@ def test_threads_all_routes_a_pool_that_loads() -> None:
         def read():
             assert sum(len(item[0]) for item in data) > 5000
             return arena.sharing().private_os_pages
-        # Idle threads wait inside `except queue.Empty`; the child drops their exceptions with
-        # their threads.
-        mortal = min(1, arena.report.mortal)
-        assert fork_and_report(read) <= mortal or not HAS_IMMORTAL_OBJECTS
+        # Idle threads wait inside `except queue.Empty`. The child drops their exceptions with
+        # the threads, and from 3.14 on what their frames held before the freeze.
+        assert fork_and_report(read) <= 8 or not HAS_IMMORTAL_OBJECTS
         """
     )
 
