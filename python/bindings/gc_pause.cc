@@ -23,7 +23,8 @@ void AfterCollection(const std::string& phase, const py::handle& /*info*/) {
 
 void GcPause::Prepare() {
   if (callbacks != nullptr) return;
-  callbacks = py::object(py::module_::import("gc").attr("callbacks")).release().ptr();
+  py::object list = py::module_::import("gc").attr("callbacks");
+  callbacks = list.release().ptr();
   py::cpp_function after_collection(&AfterCollection);
   callback = after_collection.release().ptr();
 }
