@@ -205,8 +205,12 @@ void Segment::PunchFree(const BitSet& live, LaneStats* stats) {
 }
 
 void Segment::Seal(LaneStats* stats) {
-  mi_heap_collect(
-      heap_, /*force=*/true);  // empty mimalloc pages go back, lists of other threads come home
+  {
+    // Empty mimalloc pages go back, lists of other threads come home. A thread that has not
+    // allocated here gets a theap for it.
+    const Track::BookKeeping theap_lies_outside;
+    mi_heap_collect(heap_, /*force=*/true);
+  }
   const MappingLock lock(MappingMutex());
   LaneStats mine;
   const BitSet live = LiveOsPages(&mine);

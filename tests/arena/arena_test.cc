@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -255,6 +257,30 @@ TEST(ArenaTest, ReleasedMemoryServesTheNextArena) {
     ASSERT_EQ(arena->stats().overflow_blocks, 0U) << round;
     ASSERT_EQ(arena->Seal(), Status::kOk);
     for (void* const block : blocks) arena->Free(block);
+  }
+}
+
+TEST(ArenaTest, AThreadThatNeverAllocatedMaySealAndOthersMayEndAfterwards) {
+  for (int round = 0; round < 4; ++round) {
+    const ArenaOwner arena = MakeArena();
+    std::vector<char*> blocks;
+    std::atomic<int> step{0};
+    std::thread builder([&] {
+      for (int i = 0; i < 500; ++i) blocks.push_back(Make(*arena, 48, static_cast<char>(i)));
+      step.store(1);
+      step.notify_all();
+      step.wait(1);
+    });
+    step.wait(0);
+    EXPECT_EQ(arena->Seal(), Status::kOk);
+    step.store(2);
+    step.notify_all();
+    builder.join();
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      EXPECT_EQ(blocks[i][47], static_cast<char>(i));
+      arena->Free(blocks[i]);
+    }
+    EXPECT_EQ(arena->state(), ArenaState::kReleased);
   }
 }
 

@@ -284,7 +284,8 @@ def test_blocks_nest_deeply(depth: int) -> None:
                 after = [str(left) * 8 for _ in range(50)]
             assert arena.state == "sealed" and before in arena and after in arena
             return [before, after, *inner]
-        assert len(dive({depth})) == 2 * {depth} + 2
+        built = dive({depth})
+        assert len(built) == 2 * {depth} + 2
         assert len(fa.arenas()) == {depth} + 1
         """
     )
