@@ -10,6 +10,7 @@
 #include "python/bindings/arena.h"
 #include "python/bindings/errors.h"
 #include "python/bindings/gc_pause.h"
+#include "python/bindings/resume_watch.h"
 #include "python/freeze/finish.h"
 #include "python/freeze/immortalize.h"
 #include "python/layout/fields.h"
@@ -73,6 +74,10 @@ PyMethodDef plain_functions[] = {
     {"leave", &Leave, METH_NOARGS, nullptr},
     {"route_thread", &RouteThreadFromPython, METH_O, nullptr},
     {"route_all_threads", &RouteAllThreadsFromPython, METH_O, nullptr},
+#if FZA_WATCH_RESUMES
+    {"watch_resumes", &WatchResumes, METH_O, nullptr},
+    {"take_resumes", &TakeResumes, METH_O, nullptr},
+#endif
     {nullptr, nullptr, 0, nullptr},
 };
 
@@ -121,7 +126,7 @@ py::dict Probe() {
 }  // namespace
 }  // namespace frozen_arena
 
-PYBIND11_MODULE(_core, module) {
+PYBIND11_MODULE(_core_of_the_main_interpreter, module) {
   using namespace frozen_arena;  // NOLINT(google-build-using-namespace): the module is this
                                  // namespace
   module.doc() = "Memory, hooks and freezing behind frozen_arena. Private.";
@@ -158,4 +163,13 @@ PYBIND11_MODULE(_core, module) {
   module.def(
       "mark_strings_interned", [](bool mark) { SetMarkStringsInterned(mark); }, py::arg("mark"));
   module.def("shared_metadata_bytes", [] { return Arena::SharedMetadata().value; });
+}
+
+// Arenas belong to the main interpreter. Said before pybind11 sets itself up: on 3.11 it would wait
+// for the GIL of the main interpreter, which this thread holds.
+extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {
+  if (PyInterpreterState_Get() == PyInterpreterState_Main())
+    return PyInit__core_of_the_main_interpreter();
+  PyErr_SetString(PyExc_ImportError, "arenas belong to the main interpreter of the process");
+  return nullptr;
 }

@@ -32,7 +32,7 @@ def _load() -> tuple[ModuleType | None, str | None]:
         from frozen_arena import _core
     except ImportError as error:
         return None, (
-            f"the compiled module could not be loaded ({error}); in a subinterpreter that is so by "
+            f"the compiled module could not be loaded: {error}; in a subinterpreter that is so by "
             "design, elsewhere install the package again for this interpreter"
         )
     return _core, None

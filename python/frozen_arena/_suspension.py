@@ -2,9 +2,8 @@
 
 A generator or coroutine that yields inside a block would leave its caller's allocations in the
 arena, and the arena would be sealed in the middle of somebody else's work. From CPython 3.12 on,
-``sys.monitoring`` (PEP 669) tells of each yield of just that code object. On 3.11 the caller and
-the instruction from which it runs the generator are compared, which misses a loop that resumes it
-from one place.
+``sys.monitoring`` (PEP 669) tells of each yield of just that code object. On 3.11 the compiled
+module sees each resumption, through the frame evaluation function of PEP 523.
 """
 
 from __future__ import annotations
@@ -12,6 +11,8 @@ from __future__ import annotations
 import sys
 from types import CodeType, FrameType
 from typing import Any
+
+from frozen_arena._support import core
 
 __all__ = ["SuspensionWatch"]
 
@@ -23,34 +24,28 @@ _SUSPENDABLE = (
 class SuspensionWatch:
     """Watches one frame from now on until `ended` is called. Ordinary functions cost nothing."""
 
-    __slots__ = ("_caller", "_frame", "_yielded")
+    __slots__ = ("_frame", "_token", "_yielded")
 
     def __init__(self, frame: FrameType) -> None:
         self._yielded = False
+        self._token = 0
         suspendable = bool(frame.f_code.co_flags & _SUSPENDABLE)
         self._frame: FrameType | None = frame if suspendable else None
-        self._caller = _caller_of(frame) if suspendable else None
         if suspendable:
-            _watch(self, frame.f_code)
+            _watch(self, frame)
 
     def ended(self, frame: FrameType) -> bool:
         """Ends the watch; True when the frame was suspended meanwhile or another one ends it."""
         if self._frame is None:
             return False
-        suspended = self._yielded or frame is not self._frame or _caller_of(frame) != self._caller
-        _unwatch(self, self._frame.f_code)
-        self._frame = self._caller = None
+        _unwatch(self, self._frame)
+        suspended = self._yielded or frame is not self._frame
+        self._frame = None
         return suspended
 
 
-def _caller_of(frame: FrameType) -> tuple[FrameType | None, int]:
-    caller = frame.f_back
-    return (caller, -1 if caller is None else caller.f_lasti)
-
-
-_watches: list[SuspensionWatch] = []
-
 if sys.version_info >= (3, 12):
+    _watches: list[SuspensionWatch] = []
     _monitoring: Any = sys.monitoring
     _tool: int | None = None
 
@@ -72,19 +67,20 @@ if sys.version_info >= (3, 12):
             return tool
         return None
 
-    def _watch(watch: SuspensionWatch, code: CodeType) -> None:
+    def _watch(watch: SuspensionWatch, frame: FrameType) -> None:
         global _tool
         if not _watches:
             _tool = _free_tool()
         _watches.append(watch)
         if _tool is not None:
-            _monitoring.set_local_events(_tool, code, _monitoring.events.PY_YIELD)
+            _monitoring.set_local_events(_tool, frame.f_code, _monitoring.events.PY_YIELD)
 
-    def _unwatch(watch: SuspensionWatch, code: CodeType) -> None:
+    def _unwatch(watch: SuspensionWatch, frame: FrameType) -> None:
         global _tool
         _watches.remove(watch)
         if _tool is None:
             return
+        code = frame.f_code
         if not any(other._frame is not None and other._frame.f_code is code for other in _watches):
             _monitoring.set_local_events(_tool, code, 0)
         if not _watches:
@@ -94,8 +90,12 @@ if sys.version_info >= (3, 12):
 
 else:
 
-    def _watch(watch: SuspensionWatch, code: CodeType) -> None:
-        """Nothing to set up: the callers are compared at the end."""
+    def _watch(watch: SuspensionWatch, frame: FrameType) -> None:
+        native = core()
+        assert native is not None
+        watch._token = native.watch_resumes(frame)
 
-    def _unwatch(watch: SuspensionWatch, code: CodeType) -> None:
-        """Nothing to take down."""
+    def _unwatch(watch: SuspensionWatch, frame: FrameType) -> None:
+        native = core()
+        assert native is not None
+        watch._yielded = native.take_resumes(watch._token)
