@@ -12,7 +12,6 @@
 #include "python/bindings/gc_pause.h"
 #include "python/bindings/resume_watch.h"
 #include "python/freeze/finish.h"
-#include "python/freeze/immortalize.h"
 #include "python/layout/fields.h"
 
 namespace py = pybind11;
@@ -159,9 +158,6 @@ PYBIND11_MODULE(_core_of_the_main_interpreter, module) {
         return py::reinterpret_steal<py::list>(table);
       },
       py::arg("type"));
-  // For tests on debug builds, which assert that an immortal str is interned.
-  module.def(
-      "mark_strings_interned", [](bool mark) { SetMarkStringsInterned(mark); }, py::arg("mark"));
   module.def("shared_metadata_bytes", [] { return Arena::SharedMetadata().value; });
 }
 

@@ -65,7 +65,7 @@ class Freeze {
   HalfBuilt half_built_;
   ObjectList objects_;
   std::optional<Warmer> warmer_;
-  bool mark_interned_ = MarksStringsInterned();
+  bool mark_interned_ = kHasImmortal && IsDebugInterpreter();
 };
 
 bool Freeze::Prepare(PyObject* finalisable) {

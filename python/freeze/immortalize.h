@@ -7,13 +7,8 @@
 
 namespace frozen_arena {
 
-// Debug builds of the interpreter assert that an immortal str is interned. With this on, every
-// frozen str says that it is; the default is what the running interpreter needs. For tests; needs
-// the GIL.
-void SetMarkStringsInterned(bool mark) noexcept;
-bool MarksStringsInterned() noexcept;
-
-// Precondition: kHasImmortal, and `object` is complete.
+// Precondition: kHasImmortal, and `object` is complete. With `mark_interned` every str says that it
+// is interned: debug builds of the interpreter assert that an immortal one is.
 inline void Immortalize(PyObject* object, bool mark_interned) noexcept {
   if (PyUnicode_Check(object)) {
     // A mortal interned str with an immortal count is what the interpreter never makes: it would
