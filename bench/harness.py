@@ -36,7 +36,7 @@ Tree = Callable[[dict[str, Any]], Any]
 
 @dataclass(slots=True)
 class Bound:
-    """One bound of the issue: what was measured, and what it may be at most."""
+    """One bound: what was measured, and what it may be at most."""
 
     what: str
     measured: float

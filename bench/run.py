@@ -18,14 +18,14 @@ from typing import Any
 
 from bench import harness
 
-SCENARIOS = {
-    "copied_pages": 1,
-    "eight_workers": 2,
-    "fork_cost": 3,
-    "first_pass": 4,
-    "block_cost": 5,
-    "outside": 6,
-}
+SCENARIOS = (
+    "copied_pages",
+    "eight_workers",
+    "fork_cost",
+    "first_pass",
+    "block_cost",
+    "outside",
+)
 _RESULTS = harness.CHECKOUT / "bench" / "results"
 
 
@@ -69,9 +69,8 @@ def _run(name: str, path: Path, quick: bool) -> dict[str, Any]:
 
 def _sum_up(runs: list[dict[str, Any]]) -> harness.Result:
     """One line a bound; bounds that hold for every data set are one line, with the worst."""
-    result = harness.Result("Bounds", ["bound", "issue's number", "measured", "at most", ""])
+    result = harness.Result("Bounds", ["scenario", "bound", "measured", "at most", ""])
     for run in runs:
-        number = SCENARIOS[run["scenario"]]
         groups: dict[str, list[dict[str, Any]]] = {}
         for bound in run["bounds"]:
             kind = bound["what"].rpartition(": ")[2]
@@ -81,9 +80,9 @@ def _sum_up(runs: list[dict[str, Any]]) -> harness.Result:
             broken = sum(not bound["ok"] for bound in bounds)
             what = f"{kind}, worst of {len(bounds)}" if len(bounds) > 1 else kind
             state = f"BROKEN ({broken})" if broken else "ok"
-            result.rows.append((what, number, worst["measured"], worst["limit"], state))
+            result.rows.append((run["scenario"], what, worst["measured"], worst["limit"], state))
         if not groups:
-            result.rows.append((f"{run['scenario']}: no bound checked", number, None, None, ""))
+            result.rows.append((run["scenario"], "no bound checked", None, None, ""))
     total = sum(run["seconds"] for run in runs)
     result.notes.append(f"{total:.0f} seconds in all")
     return result
