@@ -281,7 +281,6 @@ ArenaStats Arena::stats() const noexcept {
   stats.overflow_bytes = overflow_bytes_;
   stats.frees_after_seal = frees_after_seal_;
   stats.live_blocks = live_blocks_;
-  stats.limit_reached = budget_.reached;
   stats.forked_while_building = forked_;
   return stats;
 }

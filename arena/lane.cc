@@ -44,7 +44,7 @@ mi_theap_t* Lane::TheapOfThisThread() noexcept {
 }
 
 Segment* Lane::Extend() noexcept {
-  if (policy_.budget->reached) return nullptr;
+  if (policy_.budget->exhausted) return nullptr;
   try {
     segments_.reserve(segments_.size() + 1);
     if (!segments_.empty()) segments_.back()->track()->MarkFull();

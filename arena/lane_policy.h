@@ -5,6 +5,7 @@
 
 #include <cstddef>
 
+#include "arena/os_memory.h"
 #include "arena/units.h"
 
 namespace frozen_arena {
@@ -13,14 +14,14 @@ namespace frozen_arena {
 struct Budget {
   std::size_t limit = 0;   // 0: none
   std::size_t mapped = 0;  // bytes behind which memory can come
-  bool reached = false;    // a request was refused by the limit
+  bool exhausted = false;  // a request was refused; the lanes ask for no more
   std::size_t notify_at =
       0;  // when `mapped` gets here, on_doubled is called and the mark moves to twice that
   void (*on_doubled)() = nullptr;
 
   bool Take(std::size_t bytes) noexcept {
-    if (limit != 0 && mapped + bytes > limit) {
-      reached = true;
+    if ((limit != 0 && mapped + bytes > limit) || !os::LeavesRoom(bytes)) {
+      exhausted = true;
       return false;
     }
     mapped += bytes;

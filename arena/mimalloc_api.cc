@@ -15,9 +15,8 @@ void SetUpMimalloc() noexcept {
     mi_option_set(mi_option_show_errors, 0);
     mi_option_set(mi_option_max_errors, 0);
     mi_option_set(mi_option_max_warnings, 0);
-    // mimalloc keeps its heap structures in an arena of its own; its default of 1 GiB of address
-    // space would count against a worker's RLIMIT_AS. 32 MiB is the smallest that it takes
-    // (MI_ARENA_MIN_SIZE). In KiB.
+    // Should the common track be full or refused, mimalloc maps an arena of its own: the smallest
+    // that it takes (MI_ARENA_MIN_SIZE) instead of 1 GiB. In KiB.
     mi_option_set(mi_option_arena_reserve, 32L * 1024);
     // Whole mimalloc pages are committed at once: a commit is a mapping of ours, memory comes when
     // touched.

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -101,6 +102,16 @@ void Unback(std::uintptr_t address, std::size_t size) noexcept {
 }
 
 void Unmap(std::uintptr_t address, std::size_t size) noexcept { ::munmap(Pointer(address), size); }
+
+bool LeavesRoom(std::size_t size) noexcept {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return true;
+  void* const got = ::mmap(nullptr, size + kRoomLeft, PROT_NONE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (got == MAP_FAILED) return false;
+  ::munmap(got, size + kRoomLeft);
+  return true;
+}
 
 int CreateMemfd() noexcept {
   if (Injected(Fault::kMemfd) || Injected(Fault::kMemory)) return -1;

@@ -44,6 +44,12 @@ std::uintptr_t Reserve(std::size_t size, std::size_t alignment) noexcept;
 void Unback(std::uintptr_t address, std::size_t size) noexcept;
 void Unmap(std::uintptr_t address, std::size_t size) noexcept;
 
+// Whether the process could still map kRoomLeft when `size` bytes more are mapped. Without
+// RLIMIT_AS always: an arena may not take the last of what the limit grants, because what it cannot
+// take goes to the ordinary heap, which needs some too.
+inline constexpr std::size_t kRoomLeft = std::size_t{16} << 20;
+bool LeavesRoom(std::size_t size) noexcept;
+
 // An unnamed file in memory that can be sealed and does not reach exec'd programs. -1 where
 // memfd_create is missing or refused (Linux 3.17; some sandboxes).
 int CreateMemfd() noexcept;

@@ -40,7 +40,6 @@ struct ArenaStats {
   std::size_t overflow_bytes = 0;
   std::size_t frees_after_seal = 0;
   std::size_t live_blocks = 0;  // now
-  bool limit_reached = false;
   bool forked_while_building = false;
 };
 

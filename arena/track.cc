@@ -24,6 +24,7 @@ constexpr std::size_t kMaxTracks = 150;
 // Guarded by the GIL. Never taken down: mimalloc never forgets an arena.
 constinit std::array<Track*, kMaxTracks> tracks{};
 constinit std::size_t track_count = 0;
+constinit Track* common_track = nullptr;
 
 // The more tracks there are, the bigger the next: 40 of each size make 150 tracks hold over 700
 // GiB.
@@ -74,7 +75,7 @@ bool Track::Commit(bool commit, void* start, std::size_t size, bool* is_zero, vo
   Segment* const lessee = track->lessee_;
   if (is_zero != nullptr) *is_zero = false;
   try {
-    if (commit && t_book_keeping) return track->CommitBookKeeping(begin, size);
+    if (commit && (t_book_keeping || track->common_)) return track->CommitBookKeeping(begin, size);
   } catch (const std::bad_alloc&) {
     return false;
   }
@@ -87,6 +88,13 @@ bool Track::Commit(bool commit, void* start, std::size_t size, bool* is_zero, vo
 Track* Track::Create(std::size_t size) {
   SetUpMimalloc();
   if (track_count == kMaxTracks) return nullptr;
+  if (common_track == nullptr) common_track = Register(kLadder[0], /*common=*/true);
+  Track* const track = Register(size, /*common=*/false);
+  if (track != nullptr) tracks[track_count++] = track;
+  return track;
+}
+
+Track* Track::Register(std::size_t size, bool common) {
   std::unique_ptr<Track> track(new Track);
   track->range_ = AddressSpace::Take(size, 64 * kMiB);
   if (!track->range_) return nullptr;
@@ -94,14 +102,14 @@ Track* Track::Create(std::size_t size) {
   const bool managed =
       mi_manage_memory(reinterpret_cast<void*>(track->range_.begin), size,  // NOLINT
                        /*is_committed=*/false, /*is_pinned=*/false, /*is_zero=*/true,
-                       /*numa_node=*/-1, /*exclusive=*/true, &Track::Commit, track.get(), &id);
+                       /*numa_node=*/-1, /*exclusive=*/!common, &Track::Commit, track.get(), &id);
   if (!managed) {
     AddressSpace::Give(track->range_);
     return nullptr;
   }
   track->id_ = id;
+  track->common_ = common;
   track->taken_.Set(0, RoundUp(track->metadata_, kSliceSize) >> kSliceShift);
-  tracks[track_count++] = track.get();
   return track.release();
 }
 
@@ -143,7 +151,7 @@ bool Track::GranuleIsFree(std::uintptr_t granule) const noexcept {
 }
 
 std::size_t Track::MetadataBytes() noexcept {
-  std::size_t bytes = 0;
+  std::size_t bytes = common_track == nullptr ? 0 : common_track->metadata_;
   for (std::size_t i = 0; i < track_count; ++i) bytes += tracks[i]->metadata_;
   return bytes;
 }

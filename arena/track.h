@@ -62,6 +62,9 @@ class Track {
  private:
   Track() = default;
   static Track* Create(std::size_t size);
+  // Makes a range known to mimalloc. The common one, never leased, is where mimalloc keeps what
+  // belongs to no arena: by itself it would map 64 MiB for that, which count against RLIMIT_AS.
+  static Track* Register(std::size_t size, bool common);
   static bool Commit(bool commit, void* start, std::size_t size, bool* is_zero,
                      void* self) noexcept;
   bool CommitBookKeeping(std::uintptr_t begin, std::size_t size);
@@ -77,6 +80,7 @@ class Track {
   BitSet book_keeping_;
   std::size_t taken_slices_ = 0;
   std::size_t metadata_ = 0;
+  bool common_ = false;
   bool full_ = false;
   bool spoilt_ = false;
 };

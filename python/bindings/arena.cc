@@ -98,8 +98,7 @@ py::dict ArenaHandle::Stats() const {
       "objects"_a = AsDict(stats.lanes[0]), "payload"_a = AsDict(stats.lanes[1]),
       "mapped_bytes"_a = stats.mapped_bytes, "overflow_blocks"_a = stats.overflow_blocks,
       "overflow_bytes"_a = stats.overflow_bytes, "frees_after_seal"_a = stats.frees_after_seal,
-      "live_blocks"_a = stats.live_blocks, "limit_reached"_a = stats.limit_reached,
-      "forked_while_building"_a = stats.forked_while_building);
+      "live_blocks"_a = stats.live_blocks, "forked_while_building"_a = stats.forked_while_building);
 }
 
 py::object ArenaHandle::Audit() const {
