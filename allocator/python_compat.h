@@ -16,8 +16,7 @@ extern "C" PyAPI_FUNC(const char*) _PyMem_GetCurrentAllocatorName(void);
 
 namespace frozen_arena {
 
-// 3.12 deprecates nothing here, but 3.13 replaced the Python-level check by a C call that may not
-// be needed.
+// A build without the GIL (PEP 703), where the hooks must not be installed.
 inline constexpr bool kFreeThreaded =
 #ifdef Py_GIL_DISABLED
     true;

@@ -11,11 +11,7 @@
 
 #include <Python.h>
 
-#if PY_VERSION_HEX < 0x030C0000
-#define FZA_WATCH_RESUMES 1
-#else
-#define FZA_WATCH_RESUMES 0
-#endif
+#include "python/layout/object_compat.h"
 
 #if FZA_WATCH_RESUMES
 

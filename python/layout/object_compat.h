@@ -72,6 +72,14 @@ inline constexpr std::ptrdiff_t kManagedDictOffset = -24;
 inline constexpr std::ptrdiff_t kManagedWeakrefOffset = -32;
 inline constexpr std::ptrdiff_t kManagedValuesOffset = -32;  // 3.11
 
+// Resumed generators are noticed by an evaluation function (bindings/resume_watch.h) where there is
+// no sys.monitoring (PEP 669). A macro: the functions it is made of exist in 3.11 only.
+#if PY_VERSION_HEX < 0x030C0000
+#define FZA_WATCH_RESUMES 1
+#else
+#define FZA_WATCH_RESUMES 0
+#endif
+
 // Interned state of a str: not interned, mortal, immortal.
 inline constexpr unsigned kInternedMortal = 1;
 inline constexpr unsigned kInternedImmortal = 2;
