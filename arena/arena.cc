@@ -34,6 +34,8 @@ bool MayMove(ArenaState from, ArenaState to) noexcept {
   return false;
 }
 
+constexpr char kNoMemoryForAudit[] = "no memory for the audit";
+
 }  // namespace
 
 const char* NameOf(ArenaState state) noexcept {
@@ -96,6 +98,7 @@ void Arena::DropHandle() noexcept {
 
 void Arena::ReleaseMemory() noexcept {
   if (state_ == ArenaState::kReleased) return;
+  DieUnlessWhole();
   for (const auto& lane : lanes_) lane->Release();
   MoveTo(ArenaState::kReleased);
 }
@@ -186,20 +189,23 @@ Arena::AddressSpan Arena::SpanOf(LaneKind kind) const noexcept {
 Status Arena::Seal() noexcept {
   if (state_ != ArenaState::kBuilding) return Status::kWrongState;
   MoveTo(ArenaState::kSealing);
-  Status status = Status::kOk;
+  if (live_blocks_ == 0) {
+    for (const auto& lane : lanes_) lane->Release();
+  }
+  Status status = Status::kOk;  // whatever it is: stats() says how much is behind no sealed file
+  for (const auto& lane : lanes_) {
+    if (!lane->Seal()) status = Status::kNoMemory;
+  }
   try {
-    if (live_blocks_ == 0) {
-      for (const auto& lane : lanes_) lane->Release();
-    }
-    for (const auto& lane : lanes_) lane->Seal();
     for (const auto& lane : lanes_) checksums_.Take(lane->Extents());
   } catch (const std::bad_alloc&) {
-    status = Status::kNoMemory;  // stats() says how much is not behind a sealed file
+    status = Status::kNoMemory;
   }
   MoveTo(ArenaState::kSealed);
   const ArenaStats now = stats();
   // What could not be sealed is still a shared mapping, and stays with the fork guard.
   if (now.lanes[0].unsealed_bytes + now.lanes[1].unsealed_bytes == 0) ForkGuard::Unwatch(this);
+  DieUnlessWhole();
   return status;
 }
 
@@ -269,8 +275,14 @@ const char* Arena::Audit() const noexcept {
       return "the content of a sealed OS page has changed";
     return nullptr;
   } catch (const std::bad_alloc&) {
-    return "no memory for the audit";
+    return kNoMemoryForAudit;
   }
+}
+
+void Arena::DieUnlessWhole() const noexcept {
+  if constexpr (!kAuditBuild) return;
+  const char* const wrong = Audit();
+  if (wrong != nullptr && wrong != kNoMemoryForAudit) DieOfCheck(wrong);
 }
 
 ArenaStats Arena::stats() const noexcept {

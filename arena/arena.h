@@ -136,7 +136,8 @@ class Arena {
   void MoveTo(ArenaState next) noexcept;
   Lane& lane(LaneKind kind) const noexcept { return *lanes_[static_cast<std::size_t>(kind)]; }
   void ReleaseMemory() noexcept;
-  void LastBlockFreed() noexcept;  // may delete this
+  void DieUnlessWhole() const noexcept;  // audit builds, after the seal and before the release
+  void LastBlockFreed() noexcept;        // may delete this
 
   Budget budget_;
   ArenaState state_ = ArenaState::kBuilding;

@@ -1,6 +1,7 @@
 #include "arena/backing.h"
 
 #include <algorithm>
+#include <new>
 
 #include "arena/check.h"
 #include "arena/units.h"
@@ -34,23 +35,31 @@ os::MapResult Backing::Map(const AddressRange& range, const Extent& extent) noex
 }
 
 bool Backing::Punch(const Extent& extent) noexcept {
-  FZA_DCHECK(mode_ != BackingMode::kSealed);
-  if (mode_ == BackingMode::kShared) return os::PunchFile(descriptor_, extent.offset, extent.size);
-  if (mode_ == BackingMode::kAnonymous) return os::PunchAnonymous(extent.address, extent.size);
-  return false;  // kPrivate: what is dropped would come back from the file with its old content
+  switch (mode_) {
+    case BackingMode::kShared:
+    case BackingMode::kMoved:
+      return os::PunchFile(descriptor_, extent.offset, extent.size);
+    case BackingMode::kAnonymous:
+      return os::PunchAnonymous(extent.address, extent.size);
+    case BackingMode::kPrivate:  // what is dropped would come back from the file with its old
+                                 // content
+    case BackingMode::kSealed:
+      break;
+  }
+  return false;
 }
 
-bool Backing::MakePrivate(const std::vector<Extent>& extents) noexcept {
-  if (mode_ != BackingMode::kShared) return true;
-  bool all = true;
-  for (const Extent& extent : extents) {
-    all = os::RemapPrivate(extent.address, extent.size, descriptor_, extent.offset) && all;
-  }
-  if (!all) return false;
-  mode_ = BackingMode::kPrivate;
-  os::Close(descriptor_);  // the mappings hold the file; what comes new is anonymous
+bool Backing::MakePrivate(const Extent& extent) noexcept {
+  if (mode_ == BackingMode::kShared) mode_ = BackingMode::kPrivate;
+  const auto* const content =
+      reinterpret_cast<const void*>(extent.address);  // NOLINT(performance-no-int-to-ptr)
+  if (moved_ && !os::WriteAll(descriptor_, content, extent.size, extent.offset)) return false;
+  return os::RemapPrivate(extent.address, extent.size, descriptor_, extent.offset);
+}
+
+void Backing::CloseFile() noexcept {
+  os::Close(descriptor_);
   descriptor_ = -1;
-  return true;
 }
 
 bool Backing::MoveToNewFile(const std::vector<Extent>& extents) noexcept {
@@ -71,35 +80,42 @@ bool Backing::MoveToNewFile(const std::vector<Extent>& extents) noexcept {
   os::Close(descriptor_);
   descriptor_ = fresh;
   file_size_ = size;
+  moved_ = true;
   return true;
 }
 
 bool Backing::ReadyToSeal(const std::vector<Extent>& extents) noexcept {
-  if (mode_ == BackingMode::kPrivate && MoveToNewFile(extents)) mode_ = BackingMode::kShared;
-  return mode_ == BackingMode::kShared;
+  if (mode_ == BackingMode::kPrivate && MoveToNewFile(extents)) mode_ = BackingMode::kMoved;
+  return mode_ == BackingMode::kShared || mode_ == BackingMode::kMoved;
 }
 
-bool Backing::Seal(const std::vector<Extent>& extents) {
-  if (mode_ != BackingMode::kShared) return false;
-  bool all = true;
+std::size_t Backing::Seal(const std::vector<Extent>& extents) noexcept {
+  FZA_DCHECK(mode_ == BackingMode::kShared || mode_ == BackingMode::kMoved);
+  std::size_t granted = 0;
   for (const Extent& extent : extents) {
-    all = os::RemapPrivate(extent.address, extent.size, descriptor_, extent.offset) && all;
+    if (!os::RemapPrivate(extent.address, extent.size, descriptor_, extent.offset)) break;
+    ++granted;
   }
-  if (!all) return false;
+  if (granted < extents.size()) {
+    mode_ = BackingMode::kPrivate;
+    return granted;
+  }
   mode_ = BackingMode::kSealed;
   file_sealed_ = os::SealFile(descriptor_);
-  MapPristine(extents);
-  os::Close(descriptor_);
-  descriptor_ = -1;
-  return true;
+  if (file_sealed_) MapPristine(extents);  // a copy that somebody can change is not pristine
+  CloseFile();
+  return granted;
 }
 
-void Backing::MapPristine(const std::vector<Extent>& extents) {
-  if (!file_sealed_) return;  // a copy that somebody can change is not pristine
+void Backing::MapPristine(const std::vector<Extent>& extents) noexcept {
   std::size_t total = 0;
   for (const Extent& extent : extents) total += extent.size;
   if (total == 0) return;
-  pristine_runs_.reserve(extents.size());
+  try {
+    pristine_runs_.reserve(extents.size());
+  } catch (const std::bad_alloc&) {
+    return;  // as without address space for it: what was copied can be counted, not explained
+  }
   std::uintptr_t at = extents.size() == 1 ? 0 : os::Reserve(total, os::PageSize());
   if (at == 0 && extents.size() != 1) return;
   pristine_begin_ = at;

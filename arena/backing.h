@@ -1,13 +1,14 @@
 // Backing: the file behind a part of a lane, and how that part is mapped.
 //
 //   kShared     while building: shared, writable, of a memfd
-//   kPrivate    open or abandoned after a fork: private mapping, so that parent and child do not
-//   write to each other kAnonymous  no memfd could be had: ordinary private memory from the start
-//   (fork() then copies page tables) kSealed     private mapping of a file that nobody can change
-//   any more
+//   kPrivate    after a fork: private, so that parent and child do not write to each other
+//   kAnonymous  no memfd could be had: ordinary private memory from the start
+//   kMoved      about to be sealed after a fork: the content lies in a second file, not yet mapped
+//   kSealed     private mapping of a file that nobody can change any more
 //
 // A backing does not know what lies in it; its owner (a segment or a large block) names the
-// extents. Nothing here throws but what allocates vectors: Seal. The caller holds the mapping lock.
+// extents, and remembers which of them are still mapped shared. Nothing here throws. The caller
+// holds the mapping lock.
 #ifndef FROZEN_ARENA_ARENA_BACKING_H_
 #define FROZEN_ARENA_ARENA_BACKING_H_
 
@@ -20,7 +21,7 @@
 
 namespace frozen_arena {
 
-enum class BackingMode : std::uint8_t { kShared, kPrivate, kAnonymous, kSealed };
+enum class BackingMode : std::uint8_t { kShared, kPrivate, kAnonymous, kMoved, kSealed };
 
 // Memory that is mapped: `size` bytes at `address`, from `offset` of the file. Multiples of the OS
 // page.
@@ -46,18 +47,23 @@ class Backing {
   // Gives the memory of an extent back; it reads as zero afterwards. Before the seal only.
   bool Punch(const Extent& extent) noexcept;
 
-  // kShared -> kPrivate, for all `extents`. False when the kernel refused one: it stays shared, and
-  // a child that writes there would be seen here, so the caller tries again before the next fork.
-  bool MakePrivate(const std::vector<Extent>& extents) noexcept;
+  // Before a fork: kShared -> kPrivate, and one extent that is mapped shared becomes private. False
+  // when the kernel refused: it stays shared, a child that writes there is seen here, and the owner
+  // asks again before the next fork. What has become private is never asked for again: it has
+  // content that the file does not have.
+  bool MakePrivate(const Extent& extent) noexcept;
+  // When nothing is shared any more: the mappings hold the file, what comes new is anonymous.
+  void CloseFile() noexcept;
 
-  // Before the last Punch and Seal: in mode kPrivate the content moves to a new file, because the
-  // old one is the child's as well. False when there is no file to seal; then the memory stays as
-  // it is.
+  // Before the last Punch and Seal. In mode kPrivate the content moves to a new file, because the
+  // old one is the child's as well, and what is private has left it. False when there is no file to
+  // seal; then the memory stays as it is.
   bool ReadyToSeal(const std::vector<Extent>& extents) noexcept;
 
-  // -> kSealed, with a pristine mapping of all `extents`. False when it stays in the mode it was
-  // in.
-  bool Seal(const std::vector<Extent>& extents);
+  // Maps `extents` private, one after another, and returns how many the kernel granted. All: the
+  // backing is kSealed. Fewer: it is kPrivate, every byte is where it was, and the rest is mapped
+  // as before.
+  std::size_t Seal(const std::vector<Extent>& extents) noexcept;
 
   // True when the file was made immutable; false when some process still mapped it shared at the
   // seal.
@@ -75,10 +81,11 @@ class Backing {
   };
   bool Grow(std::size_t size) noexcept;
   bool MoveToNewFile(const std::vector<Extent>& extents) noexcept;
-  void MapPristine(const std::vector<Extent>& extents);
+  void MapPristine(const std::vector<Extent>& extents) noexcept;
 
   BackingMode mode_;
   int descriptor_;
+  bool moved_ = false;  // descriptor_ is not the file that shared mappings are of
   std::size_t file_size_ = 0;
   bool file_sealed_ = false;
   std::uintptr_t pristine_begin_ = 0;

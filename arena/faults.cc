@@ -43,9 +43,9 @@ Plan ReadPlan() {
   return plan;
 }
 
-}  // namespace
+constinit std::atomic<std::uint64_t> injected{0};
 
-bool Injected(Fault fault) noexcept {
+bool IsPlanned(Fault fault) noexcept {
   static const Plan plan = ReadPlan();
   switch (fault) {
     case Fault::kMemfd:
@@ -64,5 +64,15 @@ bool Injected(Fault fault) noexcept {
   const std::uint64_t number = requests.fetch_add(1, std::memory_order_relaxed) + 1;
   return number == plan.fail_nth || (plan.fail_every != 0 && number % plan.fail_every == 0);
 }
+
+}  // namespace
+
+bool Injected(Fault fault) noexcept {
+  if (!IsPlanned(fault)) return false;
+  injected.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+std::uint64_t InjectedSoFar() noexcept { return injected.load(std::memory_order_relaxed); }
 
 }  // namespace frozen_arena

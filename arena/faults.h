@@ -22,6 +22,10 @@ enum class Fault : std::uint8_t { kMemory, kMemfd, kCollapse, kProc, kPreferredA
 // True when a test wants this request to be refused. Thread-safe, does not allocate.
 bool Injected(Fault fault) noexcept;
 
+// How many requests were refused so in this process, its parents included. What a test with
+// fail_nth asks to know that it has come to the end.
+std::uint64_t InjectedSoFar() noexcept;
+
 }  // namespace frozen_arena
 
 #endif  // FROZEN_ARENA_ARENA_FAULTS_H_

@@ -98,9 +98,11 @@ bool Lane::VisitBlocks(BlockVisitor visitor, void* context) const noexcept {
   });
 }
 
-void Lane::Seal() {
-  for (const auto& segment : segments_) segment->Seal(&stats_);
-  for (const auto& entry : large_) entry.second->Seal(&stats_);
+bool Lane::Seal() noexcept {
+  bool had_memory = true;
+  for (const auto& segment : segments_) had_memory = segment->Seal(&stats_) && had_memory;
+  for (const auto& entry : large_) had_memory = entry.second->Seal(&stats_) && had_memory;
+  return had_memory;
 }
 
 void Lane::Abandon() noexcept {

@@ -35,8 +35,7 @@ class Lane {
   bool VisitBlocks(BlockVisitor visitor, void* context) const noexcept;
   bool Empty() const noexcept { return segments_.empty() && large_.empty(); }
 
-  // May throw std::bad_alloc.
-  void Seal();
+  bool Seal() noexcept;  // as Segment::Seal, of all its parts
   void Abandon() noexcept;
   void PrepareFork() noexcept;
   // The tracks may serve others from now on. In a child of fork(), with the mapping lock held.

@@ -45,6 +45,7 @@ bool LargeBlock::MapMore(std::size_t size) noexcept {
   policy_->lane_mapped += more;
   slices_ = slices;
   size_ = size;
+  if (backing_.mode() == BackingMode::kShared) shared_ = size;
   CollapseUpTo(size);
   return true;
 }
@@ -71,26 +72,34 @@ bool LargeBlock::Resize(std::size_t size) noexcept {
   return true;  // what is cut off stays with the block: it may grow again
 }
 
-void LargeBlock::Seal(LaneStats* stats) {
+bool LargeBlock::Seal(LaneStats* stats) noexcept {
   const MappingLock lock(MappingMutex());
-  const std::vector<Extent> extents{{range_.begin, size_, 0}};
-  backing_.ReadyToSeal(extents);
+  bool sealed = false;
+  bool had_memory = true;
+  try {
+    const std::vector<Extent> whole{{range_.begin, size_, 0}};
+    if (backing_.ReadyToSeal(whole) && backing_.Seal(whole) == 1) {
+      shared_ = 0;
+      sealed = backing_.file_sealed();
+    }
+  } catch (const std::bad_alloc&) {
+    had_memory = false;
+  }
   LaneStats mine;
   mine.mapped_bytes = size_;
   mine.live_bytes = size_;
   mine.live_blocks = 1;
   mine.huge_bytes = huge_bytes_;
-  if (!backing_.Seal(extents) || !backing_.file_sealed()) mine.unsealed_bytes = size_;
+  if (!sealed) mine.unsealed_bytes = size_;
   mine.pristine_bytes = backing_.pristine_bytes();
   *stats += mine;
+  return had_memory;
 }
 
 void LargeBlock::PrepareFork() noexcept {
-  try {
-    backing_.MakePrivate({{range_.begin, size_, 0}});
-  } catch (const std::bad_alloc&) {
-    // As in Segment::PrepareFork.
-  }
+  if (shared_ == 0 || !backing_.MakePrivate({range_.begin, shared_, 0})) return;
+  shared_ = 0;
+  backing_.CloseFile();
 }
 
 }  // namespace frozen_arena

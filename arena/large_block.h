@@ -38,8 +38,8 @@ class LargeBlock : public Region {
   // Grows or shrinks without moving; before the seal. False when it must move.
   bool Resize(std::size_t size) noexcept;
 
-  void Seal(LaneStats* stats);
-  void PrepareFork() noexcept;  // as Segment::PrepareFork
+  bool Seal(LaneStats* stats) noexcept;  // as Segment::Seal
+  void PrepareFork() noexcept;           // as Segment::PrepareFork
 
  private:
   LargeBlock(Arena* owner, Lane* owner_lane, LanePolicy* policy) noexcept
@@ -50,6 +50,7 @@ class LargeBlock : public Region {
   AddressRange range_;
   std::size_t size_ = 0;  // mapped bytes, a multiple of the OS page
   std::size_t huge_bytes_ = 0;
+  std::size_t shared_ = 0;  // the first bytes, as long as a child would write to them with us
   std::size_t slices_ = 0;  // bytes entered in the address map
   Backing backing_;
   LanePolicy* policy_;

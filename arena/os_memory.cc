@@ -147,11 +147,13 @@ bool WriteAll(int descriptor, const void* source, std::size_t size, std::size_t 
 }
 
 bool PunchFile(int descriptor, std::size_t offset, std::size_t size) noexcept {
+  if (Injected(Fault::kMemory)) return false;
   return ::fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                      static_cast<off_t>(offset), static_cast<off_t>(size)) == 0;
 }
 
 bool PunchAnonymous(std::uintptr_t address, std::size_t size) noexcept {
+  if (Injected(Fault::kMemory)) return false;
   return ::madvise(Pointer(address), size, MADV_DONTNEED) == 0;
 }
 
@@ -162,7 +164,7 @@ bool SealFile(int descriptor) noexcept {
 }
 
 bool Collapse(std::uintptr_t address) noexcept {
-  if (Injected(Fault::kCollapse)) return false;
+  if (Injected(Fault::kCollapse) || Injected(Fault::kMemory)) return false;
   return ::madvise(Pointer(address), kGranuleSize, MADV_COLLAPSE) == 0;
 }
 

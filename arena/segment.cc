@@ -1,5 +1,6 @@
 #include "arena/segment.h"
 
+#include <algorithm>
 #include <memory>
 #include <new>
 
@@ -30,7 +31,6 @@ bool VisitOne(const mi_heap_t* /*heap*/, const mi_heap_area_t* /*area*/, void* b
 struct LivePages {
   BitSet* pages;
   std::uintptr_t base;
-  LaneStats* stats;
 };
 
 bool MarkLive(void* context, void* block, std::size_t size) {
@@ -38,8 +38,13 @@ bool MarkLive(void* context, void* block, std::size_t size) {
   const std::uintptr_t begin = reinterpret_cast<std::uintptr_t>(block) - live->base;
   const std::size_t page = os::PageSize();
   live->pages->Set(begin / page, (begin + size - 1) / page + 1);
-  live->stats->live_bytes += size;
-  ++live->stats->live_blocks;
+  return true;
+}
+
+bool CountLive(void* context, void* /*block*/, std::size_t size) {
+  LaneStats* const stats = static_cast<LaneStats*>(context);
+  stats->live_bytes += size;
+  ++stats->live_blocks;
   return true;
 }
 
@@ -79,10 +84,13 @@ bool Segment::MapSlices(std::size_t first, std::size_t last) {
     }
     std::size_t end = i + 1;
     while (end < last && !mapped_.Has(end)) ++end;
+    shared_.Reserve(end);
+    mapped_.Reserve(end);
     const os::MapResult result = backing_.Map(track_->range(), ExtentOf(i, end));
     if (result == os::MapResult::kOccupied) track_->MarkSpoilt();
     if (result != os::MapResult::kMapped) return false;
     mapped_.Set(i, end);
+    if (backing_.mode() == BackingMode::kShared) shared_.Set(i, end);
     i = end;
   }
   return true;
@@ -160,51 +168,61 @@ void Segment::UnmapUnowned() {
       backing_.Punch(ExtentOf(i, i + 1));
       AddressSpace::Unmap(track_->range(), AddressOf(i), kSliceSize);
       mapped_.Clear(i, i + 1);
+      shared_.Clear(i, i + 1);
       const std::size_t granule = (AddressOf(i) - track_->range().begin) >> kGranuleShift;
       huge_.Clear(granule, granule + 1);
     }
   });
 }
 
-BitSet Segment::LiveOsPages(LaneStats* stats) const {
+BitSet Segment::LiveOsPages() const {
   BitSet pages;
   std::size_t end = 0;
   owned_.ForEachRun([&end](std::size_t, std::size_t last) { end = last; });
   pages.Reserve(end * (kSliceSize / os::PageSize()));
-  LivePages live{&pages, track_->range().begin, stats};
+  LivePages live{&pages, track_->range().begin};
   VisitBlocks(&MarkLive, &live);
   return pages;
 }
 
-void Segment::PunchFree(const BitSet& live, LaneStats* stats) {
+// Returns the bytes that went back. A refused punch leaves free bytes behind.
+std::size_t Segment::PunchFree(const BitSet& live) noexcept {
   const std::size_t page = os::PageSize();
   const std::size_t per_slice = kSliceSize / page;
   const std::size_t per_granule = kGranuleSize / page;
-  std::size_t resident = 0;
+  std::size_t punched = 0;
   owned_.ForEachRun([&](std::size_t first, std::size_t last) {
     const std::size_t end = last * per_slice;
     for (std::size_t at = first * per_slice; at < end;) {
-      const std::size_t granule_end = RoundDown(at, per_granule) + per_granule;
-      const std::size_t stop = granule_end < end ? granule_end : end;
-      const std::size_t used = live.CountIn(at, stop);
-      const bool whole = huge_.Has(at / per_granule) && (stop - at - used) * page < kWorthSplitting;
-      resident += (whole ? stop - at : used) * page;
-      if (!whole && huge_.Has(at / per_granule))
-        huge_.Clear(at / per_granule, at / per_granule + 1);
+      const std::size_t granule = at / per_granule;
+      const std::size_t stop = std::min((granule + 1) * per_granule, end);
+      const std::size_t unused = (stop - at) - live.CountIn(at, stop);
+      const bool whole = huge_.Has(granule) && unused * page < kWorthSplitting;
+      if (!whole) huge_.Clear(granule, granule + 1);
       for (std::size_t i = at; !whole && i < stop;) {
         std::size_t hole = i;
         while (hole < stop && !live.Has(hole)) ++hole;
-        if (hole > i)
-          backing_.Punch({track_->range().begin + i * page, (hole - i) * page, i * page});
+        const std::size_t size = (hole - i) * page;
+        if (size > 0 && backing_.Punch({track_->range().begin + i * page, size, i * page}))
+          punched += size;
         i = hole + 1;
       }
       at = stop;
     }
   });
-  stats->punched_bytes += owned_bytes() - resident;
+  return punched;
 }
 
-void Segment::Seal(LaneStats* stats) {
+bool Segment::Remap(const std::vector<Extent>& extents) noexcept {
+  const std::size_t granted = backing_.Seal(extents);
+  for (std::size_t i = 0; i < granted; ++i) {
+    const std::size_t first = SliceOf(extents[i].address);
+    shared_.Clear(first, first + extents[i].size / kSliceSize);
+  }
+  return granted == extents.size();
+}
+
+bool Segment::Seal(LaneStats* stats) noexcept {
   {
     // Empty mimalloc pages go back, lists of other threads come home. A thread that has not
     // allocated here gets a theap for it.
@@ -213,27 +231,36 @@ void Segment::Seal(LaneStats* stats) {
   }
   const MappingLock lock(MappingMutex());
   LaneStats mine;
-  const BitSet live = LiveOsPages(&mine);
-  const std::vector<Extent> owned = OwnedExtents();
-  UnmapUnowned();
-  if (backing_.ReadyToSeal(owned)) PunchFree(live, &mine);
+  VisitBlocks(&CountLive, &mine);
+  bool sealed = false;
+  bool had_memory = true;
+  try {
+    const BitSet live = LiveOsPages();
+    const std::vector<Extent> owned = OwnedExtents();
+    UnmapUnowned();
+    if (backing_.ReadyToSeal(owned)) {
+      mine.punched_bytes = PunchFree(live);
+      sealed = Remap(owned) && backing_.file_sealed();
+    }
+  } catch (const std::bad_alloc&) {
+    had_memory = false;
+  }
   mine.mapped_bytes = owned_bytes();
   mine.free_bytes = mine.mapped_bytes - mine.live_bytes - mine.punched_bytes;
   mine.huge_bytes = huge_.Count() * kGranuleSize;
-  if (!backing_.Seal(owned)) mine.unsealed_bytes = mine.mapped_bytes;
-  if (!backing_.file_sealed()) mine.unsealed_bytes = mine.mapped_bytes;
+  if (!sealed) mine.unsealed_bytes = mine.mapped_bytes;
   mine.pristine_bytes = backing_.pristine_bytes();
   *stats += mine;
   track_->EndLeaseOf(this);
+  return had_memory;
 }
 
 void Segment::PrepareFork() noexcept {
-  try {
-    backing_.MakePrivate(Extents(mapped_));
-  } catch (const std::bad_alloc&) {
-    // Out of memory for a list of extents: the mapping stays shared, and a child that writes there
-    // is seen here. Nothing better can be done between a decision to fork and the fork.
-  }
+  if (shared_.Empty()) return;
+  shared_.ForEachRun([this](std::size_t first, std::size_t last) {
+    if (backing_.MakePrivate(ExtentOf(first, last))) shared_.Clear(first, last);
+  });
+  if (shared_.Empty()) backing_.CloseFile();
 }
 
 std::vector<Extent> Segment::Extents(const BitSet& slices) const {

@@ -1,9 +1,9 @@
 // Segment: a lane's lease of a track, with the mimalloc heap that serves it and the file behind it.
 //
 // owned: slices that the heap holds. mapped: slices behind which our file lies; owned is a part of
-// mapped, because memory is mapped ahead by the granule where that makes a huge page. Equation kept
-// at every step: every owned slice is mapped, is taken in the track, and is entered in the address
-// map for this segment.
+// mapped, because memory is mapped ahead by the granule where that makes a huge page. shared: those
+// of the mapped that a child would write to together with us. Equation kept at every step: every
+// owned slice is mapped, is taken in the track, and is entered in the address map for this segment.
 #ifndef FROZEN_ARENA_ARENA_SEGMENT_H_
 #define FROZEN_ARENA_ARENA_SEGMENT_H_
 
@@ -44,9 +44,9 @@ class Segment : public Region {
 
   bool VisitBlocks(BlockVisitor visitor, void* context) const noexcept;
 
-  // Gives back what holds no live block, remaps and seals. Ends the lease. May throw
-  // std::bad_alloc, then nothing has changed.
-  void Seal(LaneStats* stats);
+  // Gives back what holds no live block, remaps and seals. Ends the lease. False for want of memory
+  // for the lists that it takes; then all is unsealed, and counted as such.
+  bool Seal(LaneStats* stats) noexcept;
   // Makes shared mappings private. The caller holds the mapping lock.
   void PrepareFork() noexcept;
 
@@ -69,8 +69,9 @@ class Segment : public Region {
   bool MapSlices(std::size_t first, std::size_t last);
   bool MapGranuleAhead(std::uintptr_t granule);
   void UnmapUnowned();
-  BitSet LiveOsPages(LaneStats* stats) const;
-  void PunchFree(const BitSet& live, LaneStats* stats);
+  BitSet LiveOsPages() const;
+  std::size_t PunchFree(const BitSet& live) noexcept;
+  bool Remap(const std::vector<Extent>& extents) noexcept;
   std::vector<Extent> Extents(const BitSet& slices) const;
 
   Track* track_ = nullptr;
@@ -79,6 +80,7 @@ class Segment : public Region {
   LanePolicy* policy_;
   BitSet owned_;
   BitSet mapped_;
+  BitSet shared_;
   BitSet huge_;  // granules of the track that are one huge page
 };
 

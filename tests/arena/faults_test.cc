@@ -1,11 +1,15 @@
 // What an arena does where the kernel gives less. Each case runs in a child, because the plan of
 // faults is read once in a process; nothing here may use an arena in the parent.
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "arena/address_space.h"
 #include "arena/arena.h"
+#include "arena/faults.h"
+#include "arena/os_memory.h"
 #include "tests/arena/child.h"
 
 namespace frozen_arena {
@@ -76,6 +80,46 @@ TEST(FaultsTest, WithoutCollapseAnArenaLiesInUsualOsPages) {
             0);
 }
 
+// 24 MiB of small blocks: three times what a lane must hold before it asks for huge pages.
+std::size_t HugeBytesOf(HugePages wish) {
+  ArenaOptions options;
+  options.huge_pages = wish;
+  Arena* const arena = Arena::Create(options);
+  std::vector<void*> blocks;
+  for (int i = 0; i < 24 * 1024; ++i) blocks.push_back(arena->Allocate(LaneKind::kObjects, kKiB));
+  static_cast<void>(arena->Seal());
+  const std::size_t huge = arena->stats().lanes[0].huge_bytes;
+  for (void* const block : blocks) arena->Free(block);
+  arena->DropHandle();
+  return huge;
+}
+
+bool ThisKernelCollapses() {
+  const AddressRange range = AddressSpace::Take(kGranuleSize, kGranuleSize);
+  const int file = os::CreateMemfd();
+  const bool collapsed =
+      os::Truncate(file, kGranuleSize) &&
+      AddressSpace::Map(range, range.begin, kGranuleSize, file, 0) == os::MapResult::kMapped &&
+      std::memset(reinterpret_cast<void*>(range.begin), 1, 1) != nullptr &&  // NOLINT
+      os::Collapse(range.begin);
+  os::Close(file);
+  return collapsed;
+}
+
+TEST(FaultsTest, ABigLaneLiesInHugePagesUnlessTheUserOrTheKernelSaysNo) {
+  constexpr int kNotHere = 99;
+  const int status = InChild([] {
+    if (HugeBytesOf(HugePages::kNever) != 0) return 1;
+    if (!ThisKernelCollapses()) return kNotHere;
+    return HugeBytesOf(HugePages::kAuto) >= kGranuleSize ? 0 : 2;
+  });
+  if (status == kNotHere) GTEST_SKIP() << "this kernel has no MADV_COLLAPSE for files in memory";
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(
+      InChildWithFaults("no_collapse", [] { return HugeBytesOf(HugePages::kAuto) == 0 ? 0 : 1; }),
+      0);
+}
+
 TEST(FaultsTest, WithoutPreferredAddressesAnArenaLiesWhereTheKernelPutsIt) {
   EXPECT_EQ(InChildWithFaults("no_preferred",
                               [] {
@@ -100,18 +144,92 @@ TEST(FaultsTest, WithoutProcPagesCannotBeCounted) {
             0);
 }
 
-TEST(FaultsTest, AnyOneRefusedRequestLosesNoByte) {
-  for (int nth = 1; nth <= 120; ++nth) {
+// Runs `body` in children that are refused their first request for memory, their second, and so on,
+// up to one that asks no more often. Returns how many requests there were, or minus the number of
+// the one whose refusal broke something.
+template <typename Body>
+int RefuseEachRequestOnce(Body body) {
+  constexpr int kAllGranted = 99;
+  for (int nth = 1;; ++nth) {
     const std::string faults = "fail_nth=" + std::to_string(nth);
-    EXPECT_EQ(InChildWithFaults(faults.c_str(),
-                                [] {
-                                  std::size_t overflow = 0;
-                                  ArenaStats stats;
-                                  return BuildAndCheck(&overflow, &stats);
-                                }),
-              0)
-        << faults;
+    const int status = InChildWithFaults(faults.c_str(), [&] {
+      const int failed = body();
+      return failed == 0 && InjectedSoFar() == 0 ? kAllGranted : failed;
+    });
+    if (status == kAllGranted) return nth - 1;
+    if (status != 0) {
+      ADD_FAILURE() << faults << " ends with " << status;
+      return -nth;
+    }
   }
+}
+
+TEST(FaultsTest, AnyOneRefusedRequestLosesNoByte) {
+  const int requests = RefuseEachRequestOnce([] {
+    std::size_t overflow = 0;
+    ArenaStats stats;
+    return BuildAndCheck(&overflow, &stats);
+  });
+  EXPECT_GT(requests, 20);
+}
+
+// An arena whose segments are in many pieces, because they lie between those of a sealed one: each
+// remap is a request for each piece, and any of them may be refused. 0 when parent and children see
+// what they wrote.
+int ForkTwiceAndSealInPieces() {
+  constexpr std::size_t kSize = 60 * kKiB;
+  Arena* const between = Arena::Create({});
+  std::vector<char*> gaps;
+  for (int i = 0; between != nullptr && i < 240; ++i) {
+    auto* const block = static_cast<char*>(between->Allocate(LaneKind::kPayload, kSize));
+    if (block != nullptr && i % 40 >= 20) gaps.push_back(block);
+  }
+  for (char* const block : gaps) between->Free(block);
+  if (between != nullptr) static_cast<void>(between->Seal());
+
+  Arena* const arena = Arena::Create({});
+  if (arena == nullptr) return 0;
+  std::vector<char*> blocks;
+  for (int i = 0; i < 60; ++i) {
+    auto* const block = static_cast<char*>(arena->Allocate(LaneKind::kPayload, kSize));
+    if (block != nullptr) blocks.push_back(block);
+  }
+  const auto fill = [&blocks](char what) {
+    for (char* const block : blocks) block[0] = block[kSize - 1] = what;
+  };
+  const auto holds = [&blocks](char what) {
+    return std::all_of(blocks.begin(), blocks.end(), [what](const char* block) {
+      return block[0] == what && block[kSize - 1] == what;
+    });
+  };
+  const auto child_that_writes = [&](char mine, char theirs) {
+    return InChild([&] {
+      if (!holds(mine)) return 1;
+      fill(theirs);
+      return holds(theirs) ? 0 : 2;
+    });
+  };
+  fill('a');
+  // A child that writes may be seen by its parent where a remap was refused; this one reads.
+  if (InChild([&] { return holds('a') ? 0 : 1; }) != 0) return 20;
+  fill('b');
+  // What was refused was asked for again by now, and what was granted was not asked for twice.
+  if (child_that_writes('b', 'x') != 0) return 21;
+  if (!holds('b')) return 22;
+  static_cast<void>(arena->Seal());
+  if (!holds('b')) return 23;
+  if (child_that_writes('b', 'y') != 0) return 24;
+  if (!holds('b')) return 25;
+  if (arena->Audit() != nullptr) return 26;
+  const LaneStats lane = arena->stats().lanes[1];
+  if (lane.unsealed_bytes > lane.mapped_bytes) return 27;
+  for (char* const block : blocks) arena->Free(block);
+  arena->DropHandle();
+  return 0;
+}
+
+TEST(FaultsTest, ARefusalInTheMiddleOfAForkOrASealLosesNoByte) {
+  EXPECT_GT(RefuseEachRequestOnce(&ForkTwiceAndSealInPieces), 20);
 }
 
 TEST(FaultsTest, RefusalsAgainAndAgainLoseNoByte) {
