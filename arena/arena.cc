@@ -221,10 +221,17 @@ Status Arena::Abandon() noexcept {
 
 void Arena::PrepareFork() noexcept {
   if (state_ == ArenaState::kBuilding) forked_ = true;
-  for (const auto& lane : lanes_) lane->PrepareFork();
+  EndSharing();
 }
 
+void Arena::EndSharing() noexcept {
+  for (const auto& lane : lanes_) lane->EndSharing();
+}
+
+void Arena::AfterForkInParent() noexcept { EndSharing(); }
+
 void Arena::AfterForkInChild() noexcept {
+  EndSharing();
   if (state_ != ArenaState::kBuilding) return;
   MoveTo(ArenaState::kAbandoned);
   for (const auto& lane : lanes_) lane->EndLeases();

@@ -98,17 +98,18 @@ class Arena {
   AddressSpan SpanOf(LaneKind lane) const noexcept;
 
   // building -> sealed: punches out OS pages without live blocks, remaps privately, seals the
-  // files. On a failure on the way the arena is sealed as far as the kernel allowed and
-  // seal_stats() says what is missing.
+  // files. On a failure on the way the arena is sealed as far as the kernel allowed, and stats()
+  // says in unsealed_bytes what is missing.
   Status Seal() noexcept;
 
   // building -> abandoned: blocks live on as ordinary memory and are freed one by one.
   Status Abandon() noexcept;
 
-  // Called by the fork guard. Before fork(): turns shared mappings into private ones. In the child:
-  // abandons what was building. May be called without the GIL, with every other thread at any point
-  // of its execution.
+  // Called by the fork guard. Before fork(): turns shared mappings into private ones. After it, on
+  // both sides: once more, what the kernel refused. In the child: abandons what was building. May
+  // be called without the GIL, with every other thread at any point of its execution.
   void PrepareFork() noexcept;
+  void AfterForkInParent() noexcept;
   void AfterForkInChild() noexcept;
 
   // What the calling process still shares of this arena, from /proc/self/pagemap. kWrongState
@@ -136,6 +137,7 @@ class Arena {
   void MoveTo(ArenaState next) noexcept;
   Lane& lane(LaneKind kind) const noexcept { return *lanes_[static_cast<std::size_t>(kind)]; }
   void ReleaseMemory() noexcept;
+  void EndSharing() noexcept;
   void DieUnlessWhole() const noexcept;  // audit builds, after the seal and before the release
   void LastBlockFreed() noexcept;        // may delete this
 

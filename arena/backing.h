@@ -49,7 +49,7 @@ class Backing {
 
   // Before a fork: kShared -> kPrivate, and one extent that is mapped shared becomes private. False
   // when the kernel refused: it stays shared, a child that writes there is seen here, and the owner
-  // asks again before the next fork. What has become private is never asked for again: it has
+  // asks again. What has become private is never asked for again: it has
   // content that the file does not have.
   bool MakePrivate(const Extent& extent) noexcept;
   // When nothing is shared any more: the mappings hold the file, what comes new is anonymous.

@@ -28,7 +28,10 @@ void BeforeFork() {
   ForEachWatched([](Arena* arena) { arena->PrepareFork(); });
 }
 
-void AfterForkInParent() { MappingMutex().unlock(); }
+void AfterForkInParent() {
+  ForEachWatched([](Arena* arena) { arena->AfterForkInParent(); });
+  MappingMutex().unlock();
+}
 
 void AfterForkInChild() {
   ForEachWatched([](Arena* arena) { arena->AfterForkInChild(); });

@@ -107,13 +107,13 @@ bool Lane::Seal() noexcept {
 
 void Lane::Abandon() noexcept {
   const MappingLock lock(MappingMutex());
-  PrepareFork();
+  EndSharing();
   EndLeases();
 }
 
-void Lane::PrepareFork() noexcept {
-  for (const auto& segment : segments_) segment->PrepareFork();
-  for (const auto& entry : large_) entry.second->PrepareFork();
+void Lane::EndSharing() noexcept {
+  for (const auto& segment : segments_) segment->EndSharing();
+  for (const auto& entry : large_) entry.second->EndSharing();
 }
 
 void Lane::EndLeases() noexcept {

@@ -37,7 +37,7 @@ class Lane {
 
   bool Seal() noexcept;  // as Segment::Seal, of all its parts
   void Abandon() noexcept;
-  void PrepareFork() noexcept;
+  void EndSharing() noexcept;
   // The tracks may serve others from now on. In a child of fork(), with the mapping lock held.
   void EndLeases() noexcept;
   // Gives all memory back; no block may be in use any more.

@@ -96,7 +96,7 @@ bool LargeBlock::Seal(LaneStats* stats) noexcept {
   return had_memory;
 }
 
-void LargeBlock::PrepareFork() noexcept {
+void LargeBlock::EndSharing() noexcept {
   if (shared_ == 0 || !backing_.MakePrivate({range_.begin, shared_, 0})) return;
   shared_ = 0;
   backing_.CloseFile();

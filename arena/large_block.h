@@ -39,7 +39,7 @@ class LargeBlock : public Region {
   bool Resize(std::size_t size) noexcept;
 
   bool Seal(LaneStats* stats) noexcept;  // as Segment::Seal
-  void PrepareFork() noexcept;           // as Segment::PrepareFork
+  void EndSharing() noexcept;            // as Segment::EndSharing
 
  private:
   LargeBlock(Arena* owner, Lane* owner_lane, LanePolicy* policy) noexcept

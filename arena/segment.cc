@@ -255,7 +255,7 @@ bool Segment::Seal(LaneStats* stats) noexcept {
   return had_memory;
 }
 
-void Segment::PrepareFork() noexcept {
+void Segment::EndSharing() noexcept {
   if (shared_.Empty()) return;
   shared_.ForEachRun([this](std::size_t first, std::size_t last) {
     if (backing_.MakePrivate(ExtentOf(first, last))) shared_.Clear(first, last);

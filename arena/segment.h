@@ -47,8 +47,8 @@ class Segment : public Region {
   // Gives back what holds no live block, remaps and seals. Ends the lease. False for want of memory
   // for the lists that it takes; then all is unsealed, and counted as such.
   bool Seal(LaneStats* stats) noexcept;
-  // Makes shared mappings private. The caller holds the mapping lock.
-  void PrepareFork() noexcept;
+  // Makes shared mappings private, those that the kernel lets. The caller holds the mapping lock.
+  void EndSharing() noexcept;
 
   std::vector<Extent> OwnedExtents() const;
   std::size_t owned_bytes() const noexcept { return owned_.Count() * kSliceSize; }
