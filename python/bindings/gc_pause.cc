@@ -1,6 +1,10 @@
 #include "python/bindings/gc_pause.h"
 
 #include <string>
+#include <vector>
+
+#include "python/freeze/collector_lists.h"
+#include "python/freeze/garbage.h"
 
 namespace py = pybind11;
 
@@ -17,6 +21,13 @@ PyObject* callback = nullptr;
 
 void AfterCollection(const std::string& phase, const py::handle& /*info*/) {
   if (phase == "stop" && open_blocks > 0) PyGC_Disable();
+}
+
+void Collect() noexcept {
+  // PyGC_Collect returns at once when collection is disabled.
+  const bool enabled = PyGC_Enable() != 0;
+  PyGC_Collect();
+  if (!enabled) PyGC_Disable();
 }
 
 }  // namespace
@@ -58,10 +69,13 @@ void GcPause::End() noexcept {
 }
 
 void GcPause::CollectNow() noexcept {
-  const bool enabled =
-      PyGC_Enable() != 0;  // PyGC_Collect returns at once when collection is disabled
-  PyGC_Collect();
-  if (!enabled) PyGC_Disable();
+  CollectorLists lists;
+  std::vector<PyObject*> garbage;
+  if (!lists.Read() || !FindGarbage(lists, &garbage)) return Collect();
+  lists.SetAsideAllBut(garbage);
+  Collect();  // of nothing, most of the time; it empties the free lists, for which there is no
+              // other call
+  lists.PutBack();
 }
 
 void GcPause::LetOneRun() noexcept {

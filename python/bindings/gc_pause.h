@@ -15,7 +15,8 @@ namespace frozen_arena {
 
 class GcPause {
  public:
-  // Looks up gc.callbacks, once, when the module is imported. May throw py::error_already_set.
+  // Looks up gc.callbacks, once, when the module is imported. May throw
+  // py::error_already_set.
   static void Prepare();
   // A block begins. The first open block disables collection.
   static void Begin() noexcept;
@@ -28,7 +29,8 @@ class GcPause {
   static void StopWatching() noexcept;
   // A block has ended. The last one sets collection to what it was before the first.
   static void End() noexcept;
-  // A full collection, whether collection is enabled or not. Free lists are empty afterwards.
+  // A full collection, whether collection is enabled or not, with what gc.collect() does for the
+  // user: finalizers, callbacks. Free lists are empty afterwards.
   static void CollectNow() noexcept;
   // Given to Arena as on_doubled: allocates nothing.
   static void LetOneRun() noexcept;

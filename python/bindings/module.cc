@@ -47,7 +47,8 @@ PyObject* Enter(PyObject* /*module*/, PyObject* handle) {
 
 // leave(): from here on nothing of this thread is routed, and the garbage of the block is gone. The
 // first thing that the end of a block does: any object that Python code made before would come from
-// a free list, and with it from the arena. Returns the seconds that the collection took.
+// a free list, and with it from the arena. Returns the seconds that looking for it and collecting
+// took.
 PyObject* Leave(PyObject* /*module*/, PyObject* /*none*/) {
   const double begun = os::Seconds();
   RouteThread(nullptr);

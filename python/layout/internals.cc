@@ -3,6 +3,7 @@
 #include "python/layout/internals.h"
 
 #include "python/layout/object_compat.h"
+#include "python/layout/words.h"
 
 // Those versions' internal headers use C11 atomics where the compiler has them, which C++ does not
 // know; without this macro they take the compiler's builtins.
@@ -77,7 +78,35 @@ void VisitLocalsOf(const _PyInterpreterFrame* frame, LocalVisitor visitor, void*
   }
 }
 
+// 3.11: an object that has just been tracked is the last of the youngest generation, so the link
+// after it leads to the head of that list, and the older generations are its neighbours
+// (_gc_runtime_state in pycore_gc.h). The heads are no objects.
+void WalkGenerations(const gc_generation* youngest, const PyObject* newest, GcObjectVisitor visitor,
+                     void* context) noexcept {
+  for (int i = 0; i < NUM_GENERATIONS; ++i) {
+    const auto* const head = reinterpret_cast<const GcHead*>(&youngest[i].head);
+    for (GcHead* at = GcLinkTo(head->next); at != head; at = GcLinkTo(at->next)) {
+      auto* const object = reinterpret_cast<PyObject*>(at + 1);
+      if (object != newest && visitor(object, context) == 0) return;
+    }
+  }
+}
+
 }  // namespace
+
+bool VisitGcObjects(GcObjectVisitor visitor, void* context) noexcept {
+  if constexpr (kHasGcVisit) {
+    CallGcVisit(visitor, context);
+    return true;
+  }
+  PyObject* const newest = PyList_New(0);
+  if (newest == nullptr) return false;
+  const auto* const youngest =
+      reinterpret_cast<const gc_generation*>(GcLinkTo(GcHeadOf(newest)->next));
+  WalkGenerations(youngest, newest, visitor, context);
+  Py_DECREF(newest);
+  return true;
+}
 
 void VisitFrameLocals(LocalVisitor visitor, void* context) noexcept {
   PyThreadState* thread = PyInterpreterState_ThreadHead(PyInterpreterState_Get());

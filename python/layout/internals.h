@@ -1,4 +1,5 @@
-// What only CPython's internal headers tell: the frames of running code. internals.cc is the one
+// What only CPython's internal headers tell: the frames of running code, and the collector's lists.
+// internals.cc is the one
 // file that includes them (with Py_BUILD_CORE), and checks there what object_compat.h says about
 // private structures.
 #ifndef FROZEN_ARENA_PYTHON_LAYOUT_INTERNALS_H_
@@ -15,6 +16,15 @@ using LocalVisitor = void (*)(void* context, PyObject* value);
 // evaluation stacks is left out: an interpreter before 3.14 does not say how much of it is in use.
 // Needs the GIL; creates no object.
 void VisitFrameLocals(LocalVisitor visitor, void* context) noexcept;
+
+// Called with an object that the collector tracks; 0 ends the visit. May not throw, make objects or
+// change counts; from 3.12 on the count of what it is given is one too high meanwhile.
+using GcObjectVisitor = int (*)(PyObject* object, void* context);
+
+// Visits what the collector tracks, youngest generation first, in each in the order of its list.
+// Needs the GIL, and collection disabled. False with an exception set when there is no memory
+// (before 3.12).
+bool VisitGcObjects(GcObjectVisitor visitor, void* context) noexcept;
 
 // Whether this interpreter has a Python thread beside the calling one.
 bool HasOtherThreads() noexcept;

@@ -90,31 +90,19 @@ inline constexpr int kLastFrameOwnerWithLocals = 2;
 inline constexpr std::uintptr_t kStackReferenceMask =
     kAtLeast314 ? ~std::uintptr_t{7} : ~std::uintptr_t{0};
 
-// PyUnstable_GC_VisitObjects exists from 3.12 on.
-using GcObjectVisitor = int (*)(PyObject* object, void* context);
+// PyUnstable_GC_VisitObjects, from 3.12 on; before, internals.cc walks the collector's lists.
+inline constexpr bool kHasGcVisit = kAtLeast312;
+inline void CallGcVisit([[maybe_unused]] int (*visitor)(PyObject* object, void* context),
+                        [[maybe_unused]] void* context) noexcept {
 #if PY_VERSION_HEX >= 0x030C0000
-inline bool VisitGcObjects(GcObjectVisitor visitor, void* context) {
   PyUnstable_GC_VisitObjects(visitor, context);
-  return true;
-}
-#else
-// False with an exception set.
-inline bool VisitGcObjects(GcObjectVisitor visitor, void* context) {
-  // Not PyImport_ImportModule, which asks for builtins.__import__: that may be Python code.
-  PyObject* const gc = PyImport_ImportModuleLevel("gc", nullptr, nullptr, nullptr, 0);
-  PyObject* const all = gc == nullptr ? nullptr : PyObject_CallMethod(gc, "get_objects", nullptr);
-  Py_XDECREF(gc);
-  if (all == nullptr || !PyList_CheckExact(all)) {
-    Py_XDECREF(all);
-    return false;
-  }
-  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(all); ++i) {
-    if (visitor(PyList_GET_ITEM(all, i), context) == 0) break;
-  }
-  Py_DECREF(all);
-  return true;
-}
 #endif
+}
+
+// 3.14.0 to 3.14.4; later patches went back to generations.
+inline bool HasIncrementalCollector() noexcept {
+  return Py_Version >= 0x030E0000 && Py_Version < 0x030E0500;
+}
 
 // The dict of a type: static builtin types keep theirs in the interpreter from 3.12 on. Borrowed.
 inline PyObject* DictOfType(PyTypeObject* type) {

@@ -168,6 +168,23 @@ void ForEachInDict(const PyDictObject* dict, Visit&& visit) {
   for (Py_ssize_t i = 0; i < keys->entries; ++i) visit(values->values[i]);
 }
 
+// Calls `visit(object)` for each value of a dict, and for each key that is no exact str: what
+// dict_traverse of Objects/dictobject.c visits. What it is given may be null.
+template <typename Visit>
+void ForEachTraversedInDict(const PyDictObject* dict, Visit&& visit) {
+  const DictKeysHead* const keys = KeysOf(dict);
+  if (dict->ma_values != nullptr) {
+    const auto* const values = reinterpret_cast<const DictValuesHead*>(dict->ma_values);
+    for (Py_ssize_t i = 0; i < keys->entries; ++i) visit(values->values[i]);
+    return;
+  }
+  const bool only_str = keys->kind != 0;
+  ForEachEntry(keys, [&](PyObject* key, PyObject* value) {
+    visit(value);
+    if (!only_str) visit(key);
+  });
+}
+
 // Calls `visit(key)` for each place of a set's table: null, the dummy of a deleted one, or a key.
 template <typename Visit>
 void ForEachInSet(const PySetObject* set, Visit&& visit) {

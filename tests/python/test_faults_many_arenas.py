@@ -67,7 +67,9 @@ def block(number):
             data = [str(part) * 3 for part in range(200)]
             del data
 """,
+    # The system may still be ending a thread that Python has joined, and keeps its stack for the next.
     "in a thread of its own": """
+threading.stack_size(256 << 10)
 def block(number):
     def body():
         with frozen_arena():
