@@ -56,9 +56,9 @@ class Dataset:
     depth: int = 24
 
     @property
-    def available(self) -> bool:
-        """Whether everything that `build` imports is installed."""
-        return all(importlib.util.find_spec(name) is not None for name in self.needs)
+    def missing(self) -> tuple[str, ...]:
+        """Which of `needs` are not installed."""
+        return tuple(name for name in self.needs if importlib.util.find_spec(name) is None)
 
 
 DATASETS: dict[str, Dataset] = {}
@@ -357,17 +357,3 @@ def pandas_objects(scale: float) -> Any:
         "value": np.arange(count, dtype=np.float64),
     }
     return pd.DataFrame(columns, copy=False)
-
-
-def build(name: str, scale: float) -> Any:
-    """Builds the data set `name`.
-
-    Raises:
-        KeyError: There is no such data set.
-    """
-    return DATASETS[name].build(scale)
-
-
-def available() -> list[Dataset]:
-    """The data sets that can be built by this interpreter, in the order of this file."""
-    return [item for item in DATASETS.values() if item.available]

@@ -122,8 +122,7 @@ def warm(amount: int) -> None:
 
     On a virtual machine the first touch of a guest page goes to the host; a machine that reports
     free pages to its host (``page_reporting``) pays that again for every 2 MiB page that was free
-    for some seconds. Seen: 2.5 s for 1 GiB of such pages, 0.1 s when they had just been freed. Who
-    is measured first, or takes whole 2 MiB pages, would pay for all.
+    for some seconds. Who is measured first, or takes whole 2 MiB pages, would pay for all.
     """
     with mmap.mmap(-1, amount, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as block:
         block.madvise(mmap.MADV_HUGEPAGE)
