@@ -69,21 +69,21 @@ def tree(request: dict[str, Any]) -> None:
     harness.serve(None, one_child)
 
 
-_LookUp = Callable[[Any, Any, array[int]], None]
+_LookUp = Callable[[Any, Any, Sequence[int]], None]
 
 
-def _look_up_keys(root: dict[Any, Any], keys: Sequence[Any], order: array[int]) -> None:
+def _look_up_keys(root: dict[Any, Any], keys: Sequence[Any], order: Sequence[int]) -> None:
     for place in order:
         root[keys[place]]
 
 
-def _look_up_names(_root: Any, entries: Sequence[Any], order: array[int]) -> None:
+def _look_up_names(_root: Any, entries: Sequence[Any], order: Sequence[int]) -> None:
     for place in order:
         entries[place].name  # noqa: B018 - reading it is the point
 
 
 def _look_up_item(item: Any) -> _LookUp:
-    def look_up(_root: Any, entries: Sequence[Any], order: array[int]) -> None:
+    def look_up(_root: Any, entries: Sequence[Any], order: Sequence[int]) -> None:
         for place in order:
             entries[place][item]
 

@@ -84,7 +84,7 @@ def no_package() -> Obstacle:
 
 def too_small(small: bool) -> Obstacle:
     """Where small data says little: it fits into caches, and the interpreter outweighs it."""
-    return small, "measured at full size only"
+    return small, "at full size only"
 
 
 @dataclass(slots=True)
