@@ -130,15 +130,8 @@ def warm(amount: int) -> None:
             block[offset] = 1
 
 
-def total_memory() -> int:
-    """Physical memory of the machine in bytes."""
-    return os.sysconf("SC_PHYS_PAGES") * OS_PAGE
-
-
 def available_memory() -> int:
     """Memory the kernel can hand out now without swapping, in bytes."""
-    with Path("/proc/meminfo").open(encoding="ascii") as lines:
-        for line in lines:
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return total_memory()
+    import psutil  # here, so that the trees, which never ask, do not load it
+
+    return int(psutil.virtual_memory().available)
