@@ -14,7 +14,7 @@ demo: ## build, install into .venv, and show on this machine what the arena save
 test: ## C++ and Python tests; ARGS go to pytest
 	@.ci/test $(ARGS)
 
-bench: ## the measurements behind the figures in docs/; ARGS names scenarios
+bench: ## the measurements behind the figures in docs/; ARGS="--quick fork_cost" goes to python -m bench
 	@.ci/bench $(ARGS)
 
 check: ## format, ruff, mypy, clang-tidy, layering, compile-fail

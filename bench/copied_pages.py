@@ -14,7 +14,7 @@ from typing import Any
 
 from bench import harness, memory
 from bench.copied_objects import describe
-from bench.datasets import DATASETS, Dataset, available
+from bench.datasets import DATASETS, Dataset
 from bench.readers import read_everything
 
 MODULE = "bench.copied_pages"
@@ -86,13 +86,16 @@ def measure(arguments: argparse.Namespace) -> harness.Result:
         " objects, payload: OS pages of the arena copied, by lane"
     )
     floors: dict[tuple[str, ...], int] = {}
-    for dataset in available():
+    for dataset in DATASETS.values():
         if arguments.only and dataset.name not in arguments.only:
             continue
-        if dataset.needs not in floors:
-            floors[dataset.needs] = _run(dataset.name, "stock", 0)["own_bytes"]
-        answers = {mode: _run(dataset.name, mode, scale) for mode in harness.modes()}
-        _enter(result, dataset.name, answers, scale)
+        answers: dict[str, dict[str, Any]] = {}
+        if not dataset.missing:
+            if dataset.needs not in floors:
+                floors[dataset.needs] = _run(dataset.name, "stock", 0)["own_bytes"]
+            answers = {mode: _run(dataset.name, mode, scale) for mode in harness.modes()}
+            _enter(result, dataset.name, answers)
+        result.bounds += _bounds(dataset, answers, scale)
     for needs, floor in floors.items():
         imported = f"{', '.join(needs)} imported" if needs else "the standard library only"
         result.notes.append(f"no data, {imported}: a child grows by {floor / memory.MIB:.1f} MiB")
@@ -105,31 +108,44 @@ def _run(dataset: str, mode: str, scale: float) -> dict[str, Any]:
     return answer
 
 
-def _enter(
-    result: harness.Result, name: str, answers: dict[str, dict[str, Any]], scale: float
-) -> None:
-    """Adds row, figures and bounds of one data set."""
-    stock, frozen = answers["stock"], answers.get("frozen")
+def _enter(result: harness.Result, name: str, answers: dict[str, dict[str, Any]]) -> None:
+    """Adds row and figures of one data set."""
     own = [answer["own_bytes"] / memory.MIB for answer in answers.values()]
-    row: list[Any] = [name, stock["data_bytes"] / memory.MIB, *own]
-    figures: dict[str, Any] = {"dataset": name, "modes": answers}
-    if frozen is None:
-        row += [None, None, None]
-    else:
-        ratio = frozen["own_bytes"] / max(1, stock["own_bytes"])
-        objects, payload = frozen["objects_os_pages"], frozen["payload_os_pages"]
-        row += [ratio, objects, payload]
-        figures["ratio"] = ratio
-        if sys.version_info < (3, 12):  # no immortal objects: headers are written
-            result.bounds.append(harness.Bound(f"{name}: payload OS pages copied", payload, 0))
-        else:
-            pages = objects + payload
-            result.bounds.append(harness.Bound(f"{name}: OS pages copied", pages, _MAX_PAGES))
-            if scale >= 1:  # below, the interpreter's own objects outweigh the data
-                result.bounds.append(harness.Bound(f"{name}: growth x stock", ratio, _MAX_GROWTH))
+    row: list[Any] = [name, answers["stock"]["data_bytes"] / memory.MIB, *own]
+    if "frozen" in answers:
+        frozen = answers["frozen"]
+        row += [_ratio(answers), frozen["objects_os_pages"], frozen["payload_os_pages"]]
         result.notes += [f"{name}: {line}" for line in frozen["who"]]
     result.rows.append(row)
-    result.data.append(figures)
+    result.data.append({"dataset": name, "modes": answers, "ratio": _ratio(answers)})
+
+
+def _ratio(answers: dict[str, dict[str, Any]]) -> float | None:
+    """What a child of the frozen parent grew by, to what one of the stock parent did."""
+    if "frozen" not in answers:
+        return None
+    return float(answers["frozen"]["own_bytes"] / max(1, answers["stock"]["own_bytes"]))
+
+
+def _bounds(
+    dataset: Dataset, answers: dict[str, dict[str, Any]], scale: float
+) -> list[harness.Bound]:
+    """The bounds on one data set: on both lanes, or where headers are written on payload alone."""
+    obstacles = (
+        harness.no_package(),
+        (bool(dataset.missing), f"not installed: {', '.join(dataset.missing)}"),
+    )
+    frozen = answers.get("frozen", {"objects_os_pages": 0, "payload_os_pages": 0})
+    what, pages, limit = "payload OS pages copied", frozen["payload_os_pages"], 0
+    if not harness.NO_IMMORTALS[0]:
+        what, pages, limit = "OS pages copied", pages + frozen["objects_os_pages"], _MAX_PAGES
+    whole = (harness.NO_IMMORTALS, harness.too_small(scale < 1))
+    return [
+        harness.bound(f"{dataset.name}: {what}", pages, limit, *obstacles),
+        harness.bound(
+            f"{dataset.name}: growth x stock", _ratio(answers), _MAX_GROWTH, *obstacles, *whole
+        ),
+    ]
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,47 +1,52 @@
-"""Random programs that change frozen data in forked children, beside an ordinary model.
+"""Copy-on-write: random programs that change frozen data in forked children, beside a model.
 
-    python bench/copy_on_write.py --programs 10000 [--seed N] [--json]
-
-Prints how many programs ran, how long they took and that nothing differed; a program that fails is
-printed in the smallest form that still fails, and the exit status is 1.
+The programs are those of tests/python/test_copy_on_write.py, only more of them. One that fails is
+shown in the smallest form that still fails.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import sys
 import time
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "python"))
+from bench import harness
+
+sys.path.insert(0, str(harness.CHECKOUT / "tests" / "python"))
 import test_copy_on_write
 
+MODULE = "bench.copy_on_write"
+_PROGRAMS = 10_000
+_QUICK_PROGRAMS = 300
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--programs", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a sentence")
-    options = parser.parse_args()
-    start = time.perf_counter()
-    try:
-        ran = test_copy_on_write.check(options.programs, start=options.seed)
-    except Exception as error:
-        print(error, *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
-        return 1
-    seconds = time.perf_counter() - start
-    if options.json:
-        row = {"python": platform.python_version(), "programs": ran, "seconds": round(seconds, 1)}
-        print(json.dumps(row | {"differences": 0, "crashes": 0}))
-    else:
-        print(
-            f"{platform.python_version()}: {ran} programs in {seconds:.0f} s, "
-            "0 differences, 0 crashes"
-        )
-    return 0
+
+def measure(arguments: argparse.Namespace) -> harness.Result:
+    """Runs the programs; the first that fails ends the run."""
+    programs = arguments.programs or (_QUICK_PROGRAMS if arguments.quick else _PROGRAMS)
+    result = harness.Result(
+        f"Copy-on-write: {programs:,} random programs", ("programs", "failed", "seconds")
+    )
+    failed = None
+    if not harness.no_package()[0]:
+        failed = 0
+        start = time.perf_counter()
+        try:
+            test_copy_on_write.check(programs, start=arguments.seed)
+        except Exception as error:  # whatever is wrong with the program that failed
+            failed = 1
+            result.notes += [str(error), *getattr(error, "__notes__", ())]
+        seconds = time.perf_counter() - start
+        result.rows.append((f"{programs:,}", failed, seconds))
+        result.data.append({"programs": programs, "failed": failed, "seconds": seconds})
+    what = "programs that differ from the model, or crash"
+    result.bounds.append(harness.bound(what, failed, 0, harness.no_package()))
+    return result
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--programs", type=int, help="how many (default 10,000)")
+    parser.add_argument("--seed", type=int, help="draw the same programs again")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(harness.main(harness.Scenario(MODULE, None, measure, _arguments), __doc__))

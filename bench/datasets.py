@@ -39,7 +39,6 @@ class Dataset:
 
     Attributes:
         name: The key in `DATASETS`, and what tables show.
-        about: One line that says what the objects are.
         build: Makes the data; takes the scale, 1.0 being the full size.
         mib: Resident size at scale 1.0 on a stock CPython 3.12, in MiB (to mix data sets by size).
         options: Keywords for `frozen_arena`, as a user of such data would give them.
@@ -48,7 +47,6 @@ class Dataset:
     """
 
     name: str
-    about: str
     build: Callable[[float], Any]
     mib: int
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
@@ -56,9 +54,9 @@ class Dataset:
     depth: int = 24
 
     @property
-    def available(self) -> bool:
-        """Whether everything that `build` imports is installed."""
-        return all(importlib.util.find_spec(name) is not None for name in self.needs)
+    def missing(self) -> tuple[str, ...]:
+        """Which of `needs` are not installed."""
+        return tuple(name for name in self.needs if importlib.util.find_spec(name) is None)
 
 
 DATASETS: dict[str, Dataset] = {}
@@ -70,8 +68,7 @@ def _dataset(mib: int, **settings: Any) -> Callable[[_Builder], _Builder]:
     """Enters the decorated builder in `DATASETS` under its own name."""
 
     def enter(build: _Builder) -> _Builder:
-        about = (build.__doc__ or "").strip().rstrip(".")
-        DATASETS[build.__name__] = Dataset(build.__name__, about, build, mib, **settings)
+        DATASETS[build.__name__] = Dataset(build.__name__, build, mib, **settings)
         return build
 
     return enter
@@ -357,17 +354,3 @@ def pandas_objects(scale: float) -> Any:
         "value": np.arange(count, dtype=np.float64),
     }
     return pd.DataFrame(columns, copy=False)
-
-
-def build(name: str, scale: float) -> Any:
-    """Builds the data set `name`.
-
-    Raises:
-        KeyError: There is no such data set.
-    """
-    return DATASETS[name].build(scale)
-
-
-def available() -> list[Dataset]:
-    """The data sets that can be built by this interpreter, in the order of this file."""
-    return [item for item in DATASETS.values() if item.available]

@@ -65,17 +65,25 @@ def measure(arguments: argparse.Namespace) -> harness.Result:
     empty = harness.fresh(MODULE, request)
     interpreters = empty["together"] - empty["alone"]
     _enter(result, "no data", empty, None)
+    ratios: dict[str, float] = {}
     for mode in harness.modes():
         copies = 1 if mode == "frozen" else count + 1
         if memory.available_memory() < mib * memory.MIB * copies * _ROOM:
             result.notes.append(f"{mode}: not run, too little memory available for {copies} copies")
             continue
         answer = harness.fresh(MODULE, {**request, "mode": mode, "mib": mib})
-        ratio = answer["together"] / (answer["alone"] + interpreters)
-        _enter(result, mode, answer, ratio)
-        if mode == "frozen" and sys.version_info >= (3, 12):
-            what = f"{count} workers, x (parent alone + interpreters of the workers)"
-            result.bounds.append(harness.Bound(what, ratio, _MAX_RATIO))
+        ratios[mode] = answer["together"] / (answer["alone"] + interpreters)
+        _enter(result, mode, answer, ratios[mode])
+    result.bounds.append(
+        harness.bound(
+            f"{count} workers, x (parent alone + interpreters of the workers)",
+            ratios.get("frozen"),
+            _MAX_RATIO,
+            harness.no_package(),
+            harness.NO_IMMORTALS,
+            ("frozen" not in ratios, "too little memory available"),
+        )
+    )
     result.notes.append(
         "base: parent alone + what the workers take in the tree without data,"
         f" {interpreters / memory.MIB:.1f} MiB"

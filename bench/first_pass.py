@@ -1,9 +1,8 @@
 """First pass: how long a fresh child takes to read all of the data once, and for random look-ups.
 
-For each data set a stock and a frozen parent are alive at the same time and take turns; in each
+For each data set a stock and a frozen parent are alive at the same time and take turns. In each
 round each forks one child, which makes one full pass (see passes.py) and then looks up random
-entries.
-Stock pays for a copy of every OS page it reads, and for 4 KiB pages in the look-ups.
+entries. Stock pays for a copy of every OS page it reads, and for 4 KiB OS pages in the look-ups.
 """
 
 from __future__ import annotations
@@ -11,30 +10,22 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
-import math
 import random
 import sys
 import time
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
+from statistics import geometric_mean
 from typing import Any
 
 from bench import harness, memory
-from bench.datasets import DATASETS, Dataset
-from bench.passes import scan
+from bench.datasets import DATASETS
+from bench.passes import SCANS
 
 MODULE = "bench.first_pass"
-SETS = (
-    "json_records",
-    "tuple_rows",
-    "instances",
-    "slotted_instances",
-    "str_dict_1m",
-    "int_dict_1m",
-    "long_texts",
-)
-_LOOK_UPS = 5_000_000
 _PLACES = 500_000  # different entries that are looked up, in random order, again and again
+_ROUNDS = 10  # of look-ups of all places
 _WARM = 2  # memory that is warm before each child, x the data
 _MAX_PASS = 0.40
 _MAX_LOOK_UPS = 0.85
@@ -44,20 +35,33 @@ def tree(request: dict[str, Any]) -> None:
     """Builds one data set, then has one child read it whenever it is asked.
 
     Args:
-        request: ``dataset``, ``mode``, ``scale`` and ``look_ups``.
+        request: ``dataset``, ``mode``, ``scale`` and ``rounds`` of look-ups.
     """
     dataset = DATASETS[request["dataset"]]
-    scan(dataset, dataset.build(0.001))
+    SCANS[dataset.name](dataset.build(0.001))
     with harness.prepared(request["mode"], dataset.name, {}):
         root = dataset.build(request["scale"])
-    keys = list(root)
-    order = array("I", random.Random(3).choices(range(len(keys)), k=_PLACES))
-    repeats = max(1, request["look_ups"] // _PLACES)
+    order = array("I")
+    if dataset.name in _LOOK_UPS:
+        find_entries, look_up = _LOOK_UPS[dataset.name]
+        entries = find_entries(root)
+        order.extend(random.Random(3).choices(range(len(entries)), k=_PLACES))
     gc.collect()
+
+    def work() -> list[float]:
+        """In the child: seconds of the first pass and, where there are any, of the look-ups."""
+        start = time.perf_counter()
+        SCANS[dataset.name](root)
+        passed = time.perf_counter()
+        if not order:
+            return [passed - start]
+        for _ in range(request["rounds"]):
+            look_up(root, entries, order)
+        return [passed - start, time.perf_counter() - passed]
 
     def one_child() -> list[float]:
         memory.warm(max(1, int(dataset.mib * request["scale"] * _WARM)) * memory.MIB)
-        child = harness.Child(lambda: _time(dataset, root, keys, order, repeats))
+        child = harness.Child(work)
         seconds: list[float] = child.answer()
         child.leave()
         return seconds
@@ -65,102 +69,111 @@ def tree(request: dict[str, Any]) -> None:
     harness.serve(None, one_child)
 
 
-def _time(
-    dataset: Dataset, root: Any, keys: Sequence[Any], order: array[int], repeats: int
-) -> list[float]:
-    """In the child: seconds of the first pass and of the look-ups."""
-    start = time.perf_counter()
-    scan(dataset, root)
-    passed = time.perf_counter()
-    if isinstance(root, dict):
-        _look_up_keys(root, keys, order, repeats)
-    elif type(root[0]) in _FIELDS:
-        _look_up_items(root, _FIELDS[type(root[0])], order, repeats)
-    else:
-        _look_up_names(root, order, repeats)
-    return [passed - start, time.perf_counter() - passed]
+_LookUp = Callable[[Any, Any, Sequence[int]], None]
 
 
-_FIELDS: dict[type, Any] = {
-    dict: "name",
-    tuple: 1,
-    str: 0,
-}  # what a look-up reads of the entry it finds
+def _look_up_keys(root: dict[Any, Any], keys: Sequence[Any], order: Sequence[int]) -> None:
+    for place in order:
+        root[keys[place]]
 
 
-def _look_up_keys(
-    root: dict[Any, Any], keys: Sequence[Any], order: array[int], repeats: int
-) -> None:
-    for _ in range(repeats):
+def _look_up_names(_root: Any, entries: Sequence[Any], order: Sequence[int]) -> None:
+    for place in order:
+        entries[place].name  # noqa: B018 - reading it is the point
+
+
+def _look_up_item(item: Any) -> _LookUp:
+    def look_up(_root: Any, entries: Sequence[Any], order: Sequence[int]) -> None:
         for place in order:
-            root[keys[place]]
+            entries[place][item]
+
+    return look_up
 
 
-def _look_up_items(root: Sequence[Any], field: Any, order: array[int], repeats: int) -> None:
-    for _ in range(repeats):
-        for place in order:
-            root[place][field]
+def _itself(root: Any) -> Any:
+    return root
 
 
-def _look_up_names(root: Sequence[Any], order: array[int], repeats: int) -> None:
-    for _ in range(repeats):
-        for place in order:
-            root[place].name  # noqa: B018 - reading it is the point
+# What has entries that one looks up: how to find them in the root, and what is read of one.
+_LOOK_UPS: dict[str, tuple[Callable[[Any], Any], _LookUp]] = {
+    "json_records": (_itself, _look_up_item("name")),
+    "tuple_rows": (_itself, _look_up_item(1)),
+    "instances": (_itself, _look_up_names),
+    "slotted_instances": (_itself, _look_up_names),
+    "namedtuples": (lambda root: list(chain.from_iterable(root.values())), _look_up_item(1)),
+    "set_graph": (lambda root: list(chain.from_iterable(root)), _look_up_names),
+    "str_dict_1m": (list, _look_up_keys),
+    "int_dict_1m": (list, _look_up_keys),
+    "long_texts": (_itself, _look_up_item(0)),
+    "non_ascii_texts": (_itself, _look_up_item(0)),
+    "byte_strings": (_itself, _look_up_item(0)),
+    "numpy_objects": (lambda root: root["pairs"], _look_up_item(1)),
+    "pandas_objects": (lambda root: root["name"].to_numpy(), _look_up_item(0)),
+}
 
 
 def measure(arguments: argparse.Namespace) -> harness.Result:
     """Runs the rounds of every data set."""
     scale = 0.05 if arguments.quick else 1.0
     rounds = 3 if arguments.quick else 5
-    look_ups = max(_PLACES, int(_LOOK_UPS * (0.1 if arguments.quick else 1)))
+    look_ups = 1 if arguments.quick else _ROUNDS
     modes = tuple(mode for mode in harness.modes() if mode != "gc.freeze")
     result = harness.Result(
-        f"First pass of a child, then {look_ups / 1e6:g} M random look-ups",
+        f"First pass of a child, then {look_ups * _PLACES / 1e6:g} M random look-ups",
         ["data set", *(f"pass {mode} ms" for mode in modes), "ratio"]
         + [f"look-ups {mode} ms" for mode in modes]
         + ["ratio"],
     )
-    ratios: list[tuple[float, float]] = []
-    for name in SETS:
-        request = {"dataset": name, "scale": scale, "look_ups": look_ups}
+    ratios: tuple[list[float], list[float]] = ([], [])
+    for dataset in DATASETS.values():
+        if dataset.missing:
+            continue
+        request = {"dataset": dataset.name, "scale": scale, "rounds": look_ups}
         with contextlib.ExitStack() as stack:
             parents = [harness.Served(stack, MODULE, {**request, "mode": mode}) for mode in modes]
             taken = [[parent.ask() for parent in parents] for _ in range(rounds)]
-        ratios += _enter(result, name, modes, taken)
-    if ratios:
-        first, second = ([pair[which] for pair in ratios] for which in (0, 1))
-        result.rows.append(("geometric mean", None, None, _mean(first), None, None, _mean(second)))
-        if arguments.quick:
-            result.notes.append("bounds are checked at full size only: small data fits caches")
-            return result
-        result.bounds += [
-            harness.Bound("first pass, x stock", _mean(first), _MAX_PASS),
-            harness.Bound("random look-ups, x stock", _mean(second), _MAX_LOOK_UPS),
-        ]
+        _enter(result, dataset.name, modes, taken, ratios)
+    means = [geometric_mean(values) if values else None for values in ratios]
+    nothing = [None] * len(modes)
+    result.rows.append(("geometric mean", *nothing, means[0], *nothing, means[1]))
+    left_out = [dataset.name for dataset in DATASETS.values() if dataset.missing]
+    obstacles = (
+        harness.no_package(),
+        harness.too_small(arguments.quick),
+        (bool(left_out), f"without {', '.join(left_out)}"),
+    )
+    result.bounds += [
+        harness.bound("first pass, x stock", means[0], _MAX_PASS, *obstacles),
+        harness.bound("random look-ups, x stock", means[1], _MAX_LOOK_UPS, *obstacles),
+    ]
+    never = [name for name in DATASETS if name not in _LOOK_UPS]
+    result.notes.append(f"no look-ups where there are no entries of one kind: {', '.join(never)}")
     return result
 
 
-def _mean(ratios: Sequence[float]) -> float:
-    """The geometric mean."""
-    return math.exp(math.fsum(map(math.log, ratios)) / len(ratios))
-
-
 def _enter(
-    result: harness.Result, name: str, modes: Sequence[str], taken: list[list[list[float]]]
-) -> list[tuple[float, float]]:
-    """Adds the row of a data set; returns its two ratios, or nothing without the package."""
-    medians = [
-        [harness.middle([one[number][which] for one in taken]) for number in range(len(modes))]
-        for which in (0, 1)
-    ]
-    ratios = [values[1] / values[0] if len(values) == 2 else None for values in medians]
+    result: harness.Result,
+    name: str,
+    modes: Sequence[str],
+    taken: list[list[list[float]]],
+    ratios: tuple[list[float], list[float]],
+) -> None:
+    """Adds the row of a data set, and its ratios of pass and look-ups to `ratios`."""
     cells: list[Any] = [name]
-    for values, ratio in zip(medians, ratios, strict=True):
-        cells += [*(seconds * 1000 for seconds in values), ratio]
+    for which, found in enumerate(ratios):
+        if which >= len(taken[0][0]):  # no look-ups
+            break
+        medians = [
+            harness.middle([one[number][which] for one in taken]) for number in range(len(modes))
+        ]
+        cells += [seconds * 1000 for seconds in medians]
+        if len(medians) == 2:
+            found.append(medians[1] / medians[0])
+            cells.append(found[-1])
+        else:
+            cells.append(None)
     result.rows.append(cells)
-    result.data.append({"dataset": name, "modes": modes, "seconds": taken, "ratios": ratios})
-    first, second = ratios
-    return [] if first is None or second is None else [(first, second)]
+    result.data.append({"dataset": name, "modes": modes, "seconds": taken})
 
 
 if __name__ == "__main__":

@@ -28,25 +28,63 @@ from typing import Any
 
 MODES = ("stock", "gc.freeze", "frozen")
 CHECKOUT = Path(__file__).resolve().parent.parent
+RESULTS = CHECKOUT / "bench" / "results"
 _TIME_LIMIT = 1800.0  # seconds one tree may take; the largest builds 8 GiB
 
 Request = Mapping[str, Any]
 Tree = Callable[[dict[str, Any]], Any]
 
 
+OK, BROKEN, NOT_MEASURED = "ok", "BROKEN", "not measured"
+
+
 @dataclass(slots=True)
 class Bound:
-    """One bound: what was measured, and what it may be at most."""
+    """One bound: what is measured, what came out, and what it may be at most.
+
+    Attributes:
+        measured: None where nothing was measured; `reason` then says why.
+    """
 
     what: str
-    measured: float
+    measured: float | None
     limit: float
-    unit: str = ""
+    reason: str = ""
 
     @property
-    def ok(self) -> bool:
-        """Whether the bound holds."""
-        return self.measured <= self.limit
+    def status(self) -> str:
+        """`OK`, `BROKEN` or `NOT_MEASURED`."""
+        if self.measured is None:
+            return NOT_MEASURED
+        return OK if self.measured <= self.limit else BROKEN
+
+
+Obstacle = tuple[bool, str]
+NO_IMMORTALS: Obstacle = (
+    sys.version_info < (3, 12),
+    "CPython 3.11 has no immortal objects: headers that are read are copied",
+)
+
+
+def bound(what: str, measured: float | None, limit: float, *obstacles: Obstacle) -> Bound:
+    """A bound; not measured when one of `obstacles` is there, the first of which is the reason."""
+    reason = next((why for there, why in obstacles if there), "")
+    return Bound(what, None if reason else measured, limit, reason)
+
+
+def plain(bound: Bound) -> dict[str, Any]:
+    """A bound as JSON carries it."""
+    return {**asdict(bound), "status": bound.status}
+
+
+def no_package() -> Obstacle:
+    """Where the bound is on an arena."""
+    return package_version() is None, "arenas do not work in this interpreter"
+
+
+def too_small(small: bool) -> Obstacle:
+    """Where small data says little: it fits into caches, and the interpreter outweighs it."""
+    return small, "at full size only"
 
 
 @dataclass(slots=True)
@@ -67,13 +105,14 @@ class Scenario:
 
     Attributes:
         module: Name for ``python -m``.
-        tree: Runs in a fresh process; takes and returns what JSON can carry.
+        tree: Runs in a fresh process; takes and returns what JSON can carry. None where the script
+            starts its processes itself.
         measure: Runs in the user's process; takes the parsed arguments.
         arguments: Adds the script's own options.
     """
 
     module: str
-    tree: Tree
+    tree: Tree | None
     measure: Callable[[argparse.Namespace], Result]
     arguments: Callable[[argparse.ArgumentParser], object] = lambda _parser: None
 
@@ -82,16 +121,17 @@ def main(scenario: Scenario, description: str | None) -> int:
     """Runs a script: the hidden side in a fresh tree, or the side the user started.
 
     Returns:
-        The exit status: 0 when every bound holds, 1 when one is broken.
+        The exit status: 1 when a bound is broken, else 0.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {scenario.module}", description=description)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write figures and machine facts")
     parser.add_argument("--quick", action="store_true", help="small data, few rounds")
-    parser.add_argument("--tree", help=argparse.SUPPRESS)
-    parser.add_argument("--answer", type=int, help=argparse.SUPPRESS)
+    if scenario.tree:
+        parser.add_argument("--tree", help=argparse.SUPPRESS)
+        parser.add_argument("--answer", type=int, help=argparse.SUPPRESS)
     scenario.arguments(parser)
     arguments = parser.parse_args()
-    if arguments.tree is not None:
+    if scenario.tree and arguments.tree is not None:
         answer = scenario.tree(json.loads(arguments.tree))
         with os.fdopen(arguments.answer, "w", encoding="utf-8") as pipe:
             json.dump(answer, pipe)
@@ -100,7 +140,7 @@ def main(scenario: Scenario, description: str | None) -> int:
     show(result)
     if arguments.json:
         write_json(arguments.json, scenario.module, arguments, result)
-    return 0 if all(bound.ok for bound in result.bounds) else 1
+    return int(any(bound.status == BROKEN for bound in result.bounds))
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -305,7 +345,7 @@ def machine_facts() -> dict[str, Any]:
         "cpu": model[1] if model else platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_mib": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20,
-        "kernel": platform.release(),
+        "kernel": ".".join(platform.release().split(".")[:2]),
         "python": platform.python_version(),
         "build": sys.version,
         "debug_build": hasattr(sys, "gettotalrefcount"),
@@ -338,11 +378,14 @@ def write_json(path: Path, name: str, arguments: argparse.Namespace, result: Res
         "machine": machine_facts(),
         "settings": settings,
         "figures": result.data,
-        "bounds": [{**asdict(bound), "ok": bound.ok} for bound in result.bounds],
+        "bounds": [plain(bound) for bound in result.bounds],
         "notes": result.notes,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
+
+
+_COLOURS = {OK: "green", BROKEN: "red", NOT_MEASURED: "yellow"}
 
 
 def show(result: Result) -> None:
@@ -361,9 +404,11 @@ def show(result: Result) -> None:
         table.add_row(*(escape(format_cell(cell)) for cell in row))
     console.print(table)
     for bound in result.bounds:
-        mark = "[green]ok    [/]" if bound.ok else "[red]BROKEN[/]"
-        figures = f"{format_cell(bound.measured)} {bound.unit}".strip()
-        console.print(f"{mark} {bound.what}: {figures} (at most {format_cell(bound.limit)})")
+        found = bound.reason if bound.measured is None else format_cell(bound.measured)
+        console.print(
+            f"[{_COLOURS[bound.status]}]{bound.status:12}[/] "
+            f"{escape(bound.what)}: {escape(found)} (at most {format_cell(bound.limit)})"
+        )
     for note in result.notes:
         console.print(f"- {escape(note)}")
 

@@ -122,8 +122,7 @@ def warm(amount: int) -> None:
 
     On a virtual machine the first touch of a guest page goes to the host; a machine that reports
     free pages to its host (``page_reporting``) pays that again for every 2 MiB page that was free
-    for some seconds. Seen: 2.5 s for 1 GiB of such pages, 0.1 s when they had just been freed. Who
-    is measured first, or takes whole 2 MiB pages, would pay for all.
+    for some seconds. Who is measured first, or takes whole 2 MiB pages, would pay for all.
     """
     with mmap.mmap(-1, amount, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as block:
         block.madvise(mmap.MADV_HUGEPAGE)
@@ -131,15 +130,8 @@ def warm(amount: int) -> None:
             block[offset] = 1
 
 
-def total_memory() -> int:
-    """Physical memory of the machine in bytes."""
-    return os.sysconf("SC_PHYS_PAGES") * OS_PAGE
-
-
 def available_memory() -> int:
     """Memory the kernel can hand out now without swapping, in bytes."""
-    with Path("/proc/meminfo").open(encoding="ascii") as lines:
-        for line in lines:
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return total_memory()
+    import psutil  # here, so that the trees, which never ask, do not load it
+
+    return int(psutil.virtual_memory().available)

@@ -8,12 +8,12 @@ is. The stock state is counted twice, the second time with its stack elsewhere, 
 from __future__ import annotations
 
 import argparse
-import math
 import re
 import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from statistics import geometric_mean
 
 from bench import harness
 from bench.loops import LOOPS, STATES
@@ -62,7 +62,7 @@ def measure(arguments: argparse.Namespace) -> harness.Result:
         ["loop", "million", *(f"{state}, x" for state in states[1:])],
     )
     if shutil.which("valgrind") is None:
-        result.notes.append("valgrind is not installed: nothing was counted")
+        _add_bounds(result, {}, (True, "valgrind is not installed"))
         return result
     names = [loop.__name__ for loop in LOOPS]
     jobs = [(name, count, state) for name in names for state in states]
@@ -81,25 +81,32 @@ def measure(arguments: argparse.Namespace) -> harness.Result:
 
 
 def _add_means(result: harness.Result, ratios: dict[str, list[float]]) -> None:
-    """Adds the row of geometric means, and the bounds of the states with the package."""
-    means = {
-        state: math.exp(math.fsum(map(math.log, values)) / len(values))
-        for state, values in ratios.items()
-    }
+    """Adds the row of geometric means, and the bounds on them."""
+    means = {state: geometric_mean(values) for state, values in ratios.items()}
     result.rows.append(("geometric mean", None, *(f"{mean:.5f}" for mean in means.values())))
     result.data.append({"loop": "geometric mean", "ratios": means})
-    for state, mean in means.items():
-        if state not in STATES[:2]:
-            result.bounds.append(harness.Bound(f"{state}, x never imported", mean, _MAX_RATIO))
+    _add_bounds(result, means)
+
+
+def _add_bounds(
+    result: harness.Result, means: dict[str, float], *obstacles: harness.Obstacle
+) -> None:
+    """Adds the bounds of the states with the package."""
+    result.bounds += [
+        harness.bound(
+            f"{state}, x never imported",
+            means.get(state),
+            _MAX_RATIO,
+            harness.no_package(),
+            *obstacles,
+        )
+        for state in STATES[2:]
+    ]
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default 2)")
 
 
-def _no_tree(_request: dict[str, object]) -> None:
-    """The loops run in processes of their own; see loops.py."""
-
-
 if __name__ == "__main__":
-    sys.exit(harness.main(harness.Scenario(MODULE, _no_tree, measure, _arguments), __doc__))
+    sys.exit(harness.main(harness.Scenario(MODULE, None, measure, _arguments), __doc__))

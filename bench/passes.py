@@ -8,11 +8,10 @@ memory costs (page faults, copies, translation misses) is a visible part of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from bench.datasets import DATASETS, Customer, Dataset, Point
-from bench.readers import walk
+from bench.datasets import DATASETS, Customer, GraphNode, Order, Point, Quote, TrieNode
 
 MIX = (
     "json_records",
@@ -37,18 +36,8 @@ def build_mix(mib: float) -> dict[str, Any]:
 
 
 def scan_mix(roots: dict[str, Any]) -> int:
-    """Visits every object of a mix once; see `scan`."""
-    return sum(scan(DATASETS[name], root) for name, root in roots.items())
-
-
-def scan(dataset: Dataset, root: Any) -> int:
-    """Visits every object of `root`, built from `dataset`, once.
-
-    Returns:
-        How many values were met.
-    """
-    loop = _SCANS.get(dataset.name)
-    return loop(root) if loop else sum(1 for _ in walk(root, dataset.depth))
+    """Visits every object of a mix once; returns how many values were met."""
+    return sum(SCANS[name](root) for name, root in roots.items())
 
 
 def _scan_records(root: list[dict[str, Any]]) -> int:
@@ -71,7 +60,7 @@ def _scan_records(root: list[dict[str, Any]]) -> int:
     return count
 
 
-def _scan_rows(root: list[tuple[Any, ...]]) -> int:
+def _scan_rows(root: Iterable[tuple[Any, ...]]) -> int:
     count = 0
     for row in root:
         for _ in row:
@@ -111,14 +100,88 @@ def _scan_texts(root: list[Any]) -> int:
     return count
 
 
-_SCANS: dict[str, Callable[[Any], int]] = {
+def _scan_orders(root: list[Order]) -> int:
+    count = 0
+    for item in root:
+        for _ in (item.key.int, item.placed, item.due, item.patience, item.total, item.status):
+            count += 1
+        count += len(item.note)
+    return count
+
+
+def _scan_quotes(root: dict[str, list[Quote]]) -> int:
+    return sum(_scan_rows(quotes) for quotes in root.values())
+
+
+def _scan_trie(root: TrieNode) -> int:
+    count = 0
+    nodes = [root]
+    while nodes:
+        node = nodes.pop()
+        count += node.words
+        nodes += node.children.values()
+    return count
+
+
+def _scan_graph(root: list[list[GraphNode]]) -> int:
+    count = 0
+    for community in root:
+        for node in community:
+            for _ in node.neighbours:
+                count += 1
+            for label in node.labels:
+                count += len(label)
+            count += len(node.name)
+    return count
+
+
+def _scan_collections(root: list[Any]) -> int:
+    count = 0
+    for item in root:
+        for value in item.values() if isinstance(item, dict) else item:
+            if type(value) is list:
+                for _ in value:
+                    count += 1
+            count += 1
+    return count
+
+
+def _scan_numbers(root: dict[str, list[Any]]) -> int:
+    return sum(1 for numbers in root.values() for number in numbers if number)
+
+
+def _scan_arrays(root: dict[str, Any]) -> int:
+    count = 0
+    for name in root["names"]:
+        count += len(name)
+    return count + _scan_rows(root["pairs"]) + int(root["numbers"].argmax())
+
+
+def _scan_frame(root: Any) -> int:
+    count = 0
+    for column in ("name", "tag"):
+        for text in root[column].to_numpy():
+            count += len(text)
+    return count + int(root["value"].to_numpy().argmax())
+
+
+SCANS: dict[str, Callable[[Any], int]] = {
     "json_records": _scan_records,
     "tuple_rows": _scan_rows,
     "instances": _scan_instances,
     "slotted_instances": _scan_points,
+    "dataclasses_mixed": _scan_orders,
+    "namedtuples": _scan_quotes,
+    "trie": _scan_trie,
+    "set_graph": _scan_graph,
     "str_dict_1m": _scan_mapping,
     "int_dict_1m": _scan_mapping,
     "long_texts": _scan_texts,
     "non_ascii_texts": _scan_texts,
     "byte_strings": _scan_texts,
+    "collections_mixed": _scan_collections,
+    "big_numbers": _scan_numbers,
+    "numpy_objects": _scan_arrays,
+    "pandas_objects": _scan_frame,
 }
+"""The light full pass over each data set; each returns how many values it met, more or less."""

@@ -184,3 +184,30 @@ def test_the_readme_names_the_two_commands() -> None:
     shown = "\n".join(text for _, text in blocks(ROOT / "README.md", "sh", "bash", "console"))
     assert "make demo" in shown
     assert "make test" in shown
+
+
+def demo_form(text: str) -> list[str]:
+    """What every output of the demo has: the labels of its table, how its sentences begin."""
+    rows = [line.split("│")[1].strip() for line in text.splitlines() if line.startswith("│")]
+    return rows + re.findall(r"^(Indexed|In each way|The demo took)", text, re.MULTILINE)
+
+
+def test_the_readme_shows_the_output_of_the_demo() -> None:
+    (shown,) = [text for _, text in blocks(ROOT / "README.md", "") if text.startswith("Indexed")]
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "frozen_arena",
+            "demo",
+            "--queries",
+            "8",
+            "--source",
+            ROOT / "tests",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert demo_form(shown) == demo_form(done.stdout)
+    assert len(demo_form(shown)) > 10

@@ -151,6 +151,7 @@ print(json.dumps({
     )
     print(f"beside its data: {own / 1000:.0f} KiB of memory, {each['mappings']} mappings")
     assert own / 1000 <= 512
+    assert seen["address space KiB"] / 1000 <= 2048
     assert seen["descriptors"] <= 0
     assert seen["mappings"] <= 1000 * 30, "the kernel allows 65,530 mappings"
     assert seen["private"] == 0 or __import__("sys").version_info < (3, 12)

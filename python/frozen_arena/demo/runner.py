@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,8 +30,6 @@ from rich.text import Text
 from frozen_arena.demo.scenario import WAYS, WayResult
 from frozen_arena.demo.sources import BYTE_BUDGET, Selection
 
-DEFAULT_WORKERS: Final = 4
-DEFAULT_QUERIES: Final = 4_000
 SEED: Final = 1
 
 _WAY_SECONDS: Final = 600.0  # a way that has not ended by then never will
@@ -60,6 +59,8 @@ class DemoResult:
     ways: dict[str, WayResult]
     notes: dict[str, list[str]]
     """For each way what it said on standard error, if anything."""
+    seconds: float
+    """What all of it took, warming up and checking answers included."""
 
     @property
     def unsupported(self) -> str | None:
@@ -129,8 +130,8 @@ class DemoResult:
 def run_demo(
     selection: Selection,
     source: Path | None,
-    workers: int = DEFAULT_WORKERS,
-    queries: int = DEFAULT_QUERIES,
+    workers: int,
+    queries: int,
     show_progress: bool = False,
 ) -> DemoResult:
     """Runs the three ways one after another.
@@ -145,6 +146,7 @@ def run_demo(
     Raises:
         DemoError: A way did not come to its end.
     """
+    began = time.perf_counter()
     ways = {}
     notes = {}
     _warm_up(selection, workers)
@@ -167,6 +169,7 @@ def run_demo(
         selected_bytes=selection.nbytes,
         ways=ways,
         notes={way: lines for way, lines in notes.items() if lines},
+        seconds=time.perf_counter() - began,
     )
 
 
@@ -188,6 +191,7 @@ def print_demo(result: DemoResult, console: Console) -> None:
     )
     _say(console, answered)
     console.print(_table(result))
+    _say(console, f"The demo took {_seconds(result.seconds)}.")
     for way in result.ways.values():
         for wrong in way.wrong:
             _say(console, f"{way.way}: wrong answer: {wrong}", "red")
