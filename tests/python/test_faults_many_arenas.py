@@ -67,7 +67,7 @@ def block(number):
             data = [str(part) * 3 for part in range(200)]
             del data
 """,
-    # The system may still be ending a thread that Python has joined; its stack is kept for the next.
+    # The system may still be ending a thread that Python has joined; stacks are kept a while.
     "in a thread of its own": """
 threading.stack_size(256 << 10)
 def block(number):
