@@ -9,8 +9,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
+
+#include "python/freeze/scratch.h"
 
 namespace frozen_arena {
 
@@ -28,8 +29,8 @@ class AddressBitmap {
   void Set(const void* address) {
     const std::uintptr_t offset = OffsetOf(address);
     if (offset >= size_) return;
-    std::unique_ptr<std::uint64_t[]>& chunk = chunks_[offset / kChunkSpan];
-    if (chunk == nullptr) chunk = std::make_unique<std::uint64_t[]>(kChunkWords);
+    ScratchVector<std::uint64_t>& chunk = chunks_[offset / kChunkSpan];
+    if (chunk.empty()) chunk.resize(kChunkWords);
     std::uint64_t& word = chunk[WordOf(offset)];
     if ((word & BitOf(offset)) == 0) ++count_;
     word |= BitOf(offset);
@@ -38,8 +39,8 @@ class AddressBitmap {
   void Clear(const void* address) noexcept {
     const std::uintptr_t offset = OffsetOf(address);
     if (offset >= size_) return;
-    std::uint64_t* const chunk = chunks_[offset / kChunkSpan].get();
-    if (chunk == nullptr) return;
+    ScratchVector<std::uint64_t>& chunk = chunks_[offset / kChunkSpan];
+    if (chunk.empty()) return;
     std::uint64_t& word = chunk[WordOf(offset)];
     if ((word & BitOf(offset)) == 0) return;
     word &= ~BitOf(offset);
@@ -49,8 +50,8 @@ class AddressBitmap {
   bool Test(const void* address) const noexcept {
     const std::uintptr_t offset = OffsetOf(address);
     if (offset >= size_) return false;
-    const std::uint64_t* const chunk = chunks_[offset / kChunkSpan].get();
-    return chunk != nullptr && (chunk[WordOf(offset)] & BitOf(offset)) != 0;
+    const ScratchVector<std::uint64_t>& chunk = chunks_[offset / kChunkSpan];
+    return !chunk.empty() && (chunk[WordOf(offset)] & BitOf(offset)) != 0;
   }
 
   std::size_t count() const noexcept { return count_; }
@@ -73,7 +74,7 @@ class AddressBitmap {
   std::uintptr_t begin_;
   std::uintptr_t size_;
   std::size_t count_ = 0;
-  std::vector<std::unique_ptr<std::uint64_t[]>> chunks_;
+  std::vector<ScratchVector<std::uint64_t>> chunks_;
 };
 
 }  // namespace frozen_arena

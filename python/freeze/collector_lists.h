@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "python/freeze/scratch.h"
 #include "python/layout/object_compat.h"
 
 namespace frozen_arena {
@@ -30,7 +31,7 @@ class CollectorLists {
 
   // Every tracked object, and the lists, youngest first, each in its order. As long as nobody makes
   // or frees objects.
-  const std::vector<PyObject*>& objects() const noexcept { return objects_; }
+  const ScratchVector<PyObject*>& objects() const noexcept { return objects_; }
   const std::vector<List>& lists() const noexcept { return lists_; }
 
   // Right after Read: moves all objects but `rest` to lists of our own, where a collection does not
@@ -43,7 +44,7 @@ class CollectorLists {
   bool Enter(PyObject* object) noexcept;
   bool FindHeads() noexcept;
 
-  std::vector<PyObject*> objects_;
+  ScratchVector<PyObject*> objects_;
   std::vector<List> lists_;
   bool had_memory_ = true;
 };

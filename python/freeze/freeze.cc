@@ -101,7 +101,7 @@ bool Freeze::ListFinalisable(PyObject* finalisable) {
 
 void Freeze::Apply() noexcept {
   constexpr std::size_t kAhead = 8;  // of 64 bytes and more each: one line of the cache in time
-  const std::vector<std::uintptr_t>& tagged = objects_.tagged;
+  const ScratchVector<std::uintptr_t>& tagged = objects_.tagged;
   TypeInfo* info = nullptr;
   for (std::size_t i = 0; i < tagged.size(); ++i) {
     if (i + kAhead < tagged.size()) __builtin_prefetch(ObjectIn(tagged[i + kAhead]), 1);

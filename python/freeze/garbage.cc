@@ -2,12 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
 #include <new>
 #include <type_traits>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "python/layout/words.h"
@@ -23,12 +20,8 @@ class Notes {
   std::uint8_t& Make(const void* address) {
     if (std::uint8_t* const note = Find(address)) return *note;
     if ((chunks_.size() + 1) * 4 > slots_.size()) Widen();
-    // calloc gives memory that is not there until it is touched.
-    Chunk chunk(static_cast<std::uint8_t*>(std::calloc(kChunkSpan / 16, 1)), &std::free);
-    if (chunk == nullptr) throw std::bad_alloc();
-    const std::uintptr_t number = NumberOf(address);
-    chunks_.push_back(std::move(chunk));
-    Put({number, chunks_.back().get()});
+    ScratchVector<std::uint8_t>& chunk = chunks_.emplace_back(kChunkSpan / 16);
+    Put({NumberOf(address), chunk.data()});
     return *Find(address);
   }
 
@@ -44,7 +37,6 @@ class Notes {
 
  private:
   static constexpr std::uintptr_t kChunkSpan = std::uintptr_t{1} << 24;
-  using Chunk = std::unique_ptr<std::uint8_t, decltype(&std::free)>;
   struct Slot {
     std::uintptr_t number = ~std::uintptr_t{0};
     std::uint8_t* notes = nullptr;
@@ -69,7 +61,7 @@ class Notes {
     }
   }
 
-  std::vector<Chunk> chunks_;
+  std::vector<ScratchVector<std::uint8_t>> chunks_;
   std::vector<Slot> slots_{64};  // by number of the chunk; a power of two, a quarter full
 };
 
@@ -127,7 +119,7 @@ class Search {
 
   template <typename Each>
   void ForEachIn(std::size_t begin, std::size_t end, Each&& each) {
-    const std::vector<PyObject*>& objects = lists_.objects();
+    const ScratchVector<PyObject*>& objects = lists_.objects();
     for (std::size_t i = begin; i < end; ++i) {
       if (i + kAhead < end) __builtin_prefetch(objects[i + kAhead]);
       each(objects[i]);
@@ -222,7 +214,7 @@ class Search {
 
   const CollectorLists& lists_;
   Notes notes_;
-  std::vector<PyObject*> behind_;
+  ScratchVector<PyObject*> behind_;
   std::unordered_map<PyObject*, Py_ssize_t> many_;
   PyObject* last_of_many_ = nullptr;
   Py_ssize_t* last_count_ = nullptr;

@@ -38,7 +38,7 @@ class OutsideWalk final : public ReferenceSink {
 
   // The same from objects of the arena: tuples that came from a free list lie outside, and may be
   // untracked.
-  void VisitArena(const std::vector<std::uintptr_t>& tagged_objects) {
+  void VisitArena(const ScratchVector<std::uintptr_t>& tagged_objects) {
     for (const std::uintptr_t tagged : tagged_objects) {
       VisitOne(ObjectIn(tagged));
       Drain();
@@ -106,7 +106,7 @@ void VisitLocal(void* walk, PyObject* value) { static_cast<OutsideWalk*>(walk)->
 
 }  // namespace
 
-void HalfBuilt::SearchObjects(const std::vector<std::uintptr_t>& tagged_objects) {
+void HalfBuilt::SearchObjects(const ScratchVector<std::uintptr_t>& tagged_objects) {
   Discharge discharge(&unreferenced_);
   for (const std::uintptr_t tagged : tagged_objects) {
     PyObject* const object = ObjectIn(tagged);
@@ -115,7 +115,7 @@ void HalfBuilt::SearchObjects(const std::vector<std::uintptr_t>& tagged_objects)
   }
 }
 
-bool HalfBuilt::SearchElsewhere(const std::vector<std::uintptr_t>& tagged_objects) {
+bool HalfBuilt::SearchElsewhere(const ScratchVector<std::uintptr_t>& tagged_objects) {
   if (unreferenced_.count() == 0) return true;
   OutsideWalk walk(&unreferenced_, policy_, memory_);
   VisitFrameLocals(VisitLocal, &walk);

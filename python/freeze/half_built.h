@@ -10,12 +10,12 @@
 #define FROZEN_ARENA_PYTHON_FREEZE_HALF_BUILT_H_
 
 #include <cstdint>
-#include <vector>
 
 #include "arena/arena.h"
 #include "python/freeze/address_bitmap.h"
 #include "python/freeze/policy.h"
 #include "python/freeze/readable_memory.h"
+#include "python/freeze/scratch.h"
 
 namespace frozen_arena {
 
@@ -32,12 +32,12 @@ class HalfBuilt {
   void AddCandidate(PyObject* object) { unreferenced_.Set(object); }
 
   // Looks for references in the objects of the arena. May throw std::bad_alloc.
-  void SearchObjects(const std::vector<std::uintptr_t>& tagged_objects);
+  void SearchObjects(const ScratchVector<std::uintptr_t>& tagged_objects);
 
   // Looks for references in local variables of running frames, in what lives outside the arena, and
   // in what only the arena leads to outside; stops when nothing is left to look for. False with an
   // exception set. May throw std::bad_alloc.
-  bool SearchElsewhere(const std::vector<std::uintptr_t>& tagged_objects);
+  bool SearchElsewhere(const ScratchVector<std::uintptr_t>& tagged_objects);
 
   // Whether no reference to `object` has been found, or it is a tuple with an empty place.
   bool Contains(const PyObject* object) const noexcept {

@@ -13,6 +13,7 @@
 #include "python/freeze/half_built.h"
 #include "python/freeze/policy.h"
 #include "python/freeze/readable_memory.h"
+#include "python/freeze/scratch.h"
 
 namespace frozen_arena {
 
@@ -22,7 +23,7 @@ inline PyObject* ObjectIn(std::uintptr_t tagged) noexcept {
 }
 
 struct ObjectList {
-  std::vector<std::uintptr_t> tagged;
+  ScratchVector<std::uintptr_t> tagged;
   std::vector<PyObject*> finalisable;  // mortals with a finalizer
   std::size_t blocks = 0;
   std::size_t unknown_blocks = 0;
