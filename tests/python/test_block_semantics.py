@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from forking import run_python
 
 
@@ -126,6 +127,30 @@ def test_decorated_function_that_raises_leaves_its_arena_abandoned() -> None:
         assert [str(n) * 2 for n in range(10)][3] == "33"
         """
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "source"),
+    [
+        ("generator", "def load(): yield 5"),
+        ("generator", "async def load(): yield 5"),
+        ("coroutine", "async def load(): return 5"),
+        ("coroutine", "import functools\nasync def made(): pass\nload = functools.partial(made)"),
+    ],
+)
+def test_function_whose_body_runs_after_its_call_is_not_decorated(kind: str, source: str) -> None:
+    message = run_python(
+        f"""
+        namespace = {{}}
+        exec({source!r}, namespace)
+        try:
+            frozen_arena("late")(namespace["load"])
+        except TypeError as error:
+            print(json.dumps(str(error)))
+        """
+    ).json
+    assert kind in message
+    assert "with frozen_arena():" in message
 
 
 def test_one_block_object_is_entered_once() -> None:
