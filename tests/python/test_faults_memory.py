@@ -188,22 +188,37 @@ def test_worker_can_still_allocate_when_address_space_is_lowered_to_4_gib(when: 
     )
 
 
-def test_import_and_an_empty_block_reserve_next_to_no_address_space() -> None:
+def test_empty_block_leaves_no_memory_mapped_and_the_first_one_takes_little_address_space() -> None:
     seen = run_python(
         """
-        def size(): return int(open("/proc/self/statm").read().split()[0]) * 4096 >> 20
-        started = size()
+        import json, os
+        def look():
+            with open("/proc/self/maps") as lines:
+                maps = lines.read().splitlines()
+            spans = [[int(end, 16) for end in line.split()[0].split("-")] for line in maps]
+            return {
+                "size": sum(end - begin for begin, end in spans),
+                "files": sum("/memfd:" in line for line in maps),
+                "descriptors": len(os.listdir("/proc/self/fd")),
+            }
+        before = look()
         import frozen_arena as fa
-        imported = size()
-        with fa.frozen_arena():
-            pass
-        import json
-        print(json.dumps([imported - started, size() - imported]))
+        seen = [before, look()]
+        for _ in range(3):
+            with fa.frozen_arena() as arena:
+                pass
+            report = arena.report
+            assert (arena.state, arena.nbytes, fa.arenas()) == ("sealed", 0, [])
+            assert report.blocks == report.mapped_bytes == report.live_bytes == 0, report
+            seen.append(look())
+        print(json.dumps(seen))
         """,
         prelude="",
     ).json
-    assert seen[0] < 128, "import reserves address space"
-    assert seen[1] < 1024, "an empty block reserves address space"
+    before, _imported, first, second, third = seen
+    assert third == second == first
+    assert (first["files"], first["descriptors"]) == (0, before["descriptors"])
+    assert first["size"] - before["size"] < 16 << 20, "what an arena leaves to a process"
 
 
 def test_large_and_odd_sizes_in_a_block() -> None:
