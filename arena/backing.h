@@ -1,10 +1,9 @@
 // Backing: the file behind a part of a lane, and how that part is mapped.
 //
 //   kShared     while building: shared, writable, of a memfd
-//   kPrivate    open or abandoned after a fork: private mapping, so that parent and child do not
-//   write to each other kAnonymous  no memfd could be had: ordinary private memory from the start
-//   (fork() then copies page tables) kSealed     private mapping of a file that nobody can change
-//   any more
+//   kPrivate    open or abandoned after a fork: private, so that parent and child stay apart
+//   kAnonymous  no memfd could be had: ordinary private memory, whose page tables fork() copies
+//   kSealed     private mapping of a file that nobody can change any more
 //
 // A backing does not know what lies in it; its owner (a segment or a large block) names the
 // extents. Nothing here throws but what allocates vectors: Seal. The caller holds the mapping lock.
@@ -65,7 +64,6 @@ class Backing {
 
   // The pristine byte for `address`, or 0.
   std::uintptr_t Pristine(std::uintptr_t address) const noexcept;
-  std::size_t pristine_bytes() const noexcept { return pristine_size_; }
 
  private:
   struct PristineRun {

@@ -1,6 +1,6 @@
-// Checks in three strengths. FZA_DCHECK is for debug builds, FZA_AUDIT_ONLY for audit builds. There
-// is no check that ends the process in a release build: an arena that finds itself broken degrades
-// and reports.
+// Checks in two strengths: FZA_DCHECK in debug builds, kAuditBuild in audit builds. There is no
+// check that ends the process in a release build: an arena that finds itself broken degrades and
+// reports.
 #ifndef FROZEN_ARENA_ARENA_CHECK_H_
 #define FROZEN_ARENA_ARENA_CHECK_H_
 

@@ -99,6 +99,7 @@ bool Lane::VisitBlocks(BlockVisitor visitor, void* context) const noexcept {
 }
 
 void Lane::Seal() {
+  stats_.huge_pages_refused = policy_.huge_pages_refused;
   for (const auto& segment : segments_) segment->Seal(&stats_);
   for (const auto& entry : large_) entry.second->Seal(&stats_);
 }

@@ -57,7 +57,7 @@ void LargeBlock::CollapseUpTo(std::size_t size) noexcept {
         reinterpret_cast<volatile char*>(granule);  // NOLINT(performance-no-int-to-ptr)
     *touch = *touch;  // collapse wants one OS page touched; what is there already stays
     if (!os::Collapse(granule)) {
-      policy_->huge_pages = false;
+      policy_->HugePagesRefused();
       return;
     }
   }
@@ -78,10 +78,8 @@ void LargeBlock::Seal(LaneStats* stats) {
   LaneStats mine;
   mine.mapped_bytes = size_;
   mine.live_bytes = size_;
-  mine.live_blocks = 1;
   mine.huge_bytes = huge_bytes_;
   if (!backing_.Seal(extents) || !backing_.file_sealed()) mine.unsealed_bytes = size_;
-  mine.pristine_bytes = backing_.pristine_bytes();
   *stats += mine;
 }
 

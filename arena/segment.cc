@@ -39,7 +39,6 @@ bool MarkLive(void* context, void* block, std::size_t size) {
   const std::size_t page = os::PageSize();
   live->pages->Set(begin / page, (begin + size - 1) / page + 1);
   live->stats->live_bytes += size;
-  ++live->stats->live_blocks;
   return true;
 }
 
@@ -100,8 +99,7 @@ bool Segment::MapGranuleAhead(std::uintptr_t granule) {
     huge_.Set((granule - track_->range().begin) >> kGranuleShift,
               ((granule - track_->range().begin) >> kGranuleShift) + 1);
   } else {
-    policy_->huge_pages =
-        false;  // refused once is refused for good: go on with OS pages of the usual size
+    policy_->HugePagesRefused();
   }
   return true;
 }
@@ -222,7 +220,6 @@ void Segment::Seal(LaneStats* stats) {
   mine.huge_bytes = huge_.Count() * kGranuleSize;
   if (!backing_.Seal(owned)) mine.unsealed_bytes = mine.mapped_bytes;
   if (!backing_.file_sealed()) mine.unsealed_bytes = mine.mapped_bytes;
-  mine.pristine_bytes = backing_.pristine_bytes();
   *stats += mine;
   track_->EndLeaseOf(this);
 }
