@@ -24,7 +24,7 @@ from frozen_arena._suspension import SuspensionWatch
 from frozen_arena.arena import Arena, remember
 from frozen_arena.errors import ArenaStateError, FrozenArenaWarning, Unsupported
 from frozen_arena.options import BlockOptions, TypeChoice
-from frozen_arena.report import FreezeReport, TypeCount
+from frozen_arena.report import FreezeReport, TypeCount, mib
 
 __all__ = ["frozen_arena"]
 
@@ -392,5 +392,21 @@ def _report(
         overflow_blocks=stats["overflow_blocks"],
         overflow_bytes=stats["overflow_bytes"],
         seconds=seconds,
-        notes=tuple(notes),
+        notes=(*notes, *_kernel_notes(total("unsealed_bytes"), total("huge_pages_refused") > 0)),
     )
+
+
+def _kernel_notes(unsealed_bytes: int, huge_pages_refused: bool) -> list[str]:
+    notes = []
+    if unsealed_bytes:
+        notes.append(
+            f"{mib(unsealed_bytes)} could not be put behind an immutable file: workers share it as "
+            "ordinary memory, or a process that still maps the file can change it; "
+            "`frozen-arena doctor` says what is missing"
+        )
+    if huge_pages_refused:
+        notes.append(
+            "huge pages were refused (MADV_COLLAPSE): from then on the arena was built in OS pages "
+            'of the usual size; see `frozen-arena doctor`, or pass huge_pages="never"'
+        )
+    return notes

@@ -19,21 +19,55 @@ def test_arena_goes_from_building_to_sealed_and_has_its_report_from_the_seal_on(
     )
 
 
-def test_report_adds_up_and_turns_into_plain_data() -> None:
+@pytest.mark.parametrize(
+    ("keywords", "faults"),
+    [
+        ("", ""),
+        ("threads='all'", ""),
+        ("huge_pages='never'", ""),
+        ("limit=12 << 20", ""),
+        ("", "no_memfd"),
+        ("", "no_collapse"),
+    ],
+)
+def test_report_of_mixed_data_adds_up_and_turns_into_plain_data(keywords: str, faults: str) -> None:
     run_python(
-        """
-        with frozen_arena("report") as arena:
-            data = [{"id": number, "tags": [str(number)]} for number in range(5_000)]
+        f"""
+        class Ended:
+            def __del__(self): pass
+        class Thing: pass
+        with frozen_arena({keywords}) as arena:
+            data = [{{"id": number, "tags": [str(number), number / 7]}} for number in range(5_000)]
+            data += [(Thing(), {{str(number)}}, b"b" * number) for number in range(5_000)]
+            data += [Ended(), open(os.devnull), threading.Lock(), weakref.ref(data[-1][0], print)]
+            data += [bytearray(600_000 + number) for number in range(10)]
+            holes = [bytes(500) for _ in range(20_000)]
+            del holes[:15_000], data[100:200]
         report = arena.report
+        assert report.blocks == report.objects + report.unknown_blocks, report
         assert report.objects == report.frozen + report.mortal, report
+        assert report.frozen == sum(count for _, _, count in report.frozen_types), report
         assert report.mortal == sum(count for _, _, count in report.mortal_types), report
-        assert report.objects >= 15_000, report
-        assert report.overflow_blocks == 0, report
-        assert 5_000 * 100 < report.live_bytes <= arena.nbytes, (report.live_bytes, arena.nbytes)
-        assert min(report.free_bytes, report.punched_bytes, report.unknown_blocks) >= 0
+        assert report.mortal >= 4 or not HAS_IMMORTAL_OBJECTS, report
+        in_bytes = report.live_bytes + report.free_bytes + report.punched_bytes
+        assert report.mapped_bytes == in_bytes, report
+        assert arena.nbytes == report.resident_bytes == report.live_bytes + report.free_bytes
+        assert min(report.free_bytes, report.punched_bytes, report.unknown_blocks) >= 0, report
+        assert report.huge_bytes <= report.mapped_bytes >= report.unsealed_bytes, report
+        assert report.live_bytes > sum(map(len, data[-10:])) * ("limit" not in {keywords!r})
+        assert (report.overflow_blocks > 0) == ("limit" in {keywords!r}), report
+        assert set(report.seconds) == {{"collect", "freeze", "seal"}}
+        sharing = arena.sharing()
+        os_page_bytes = sharing.lanes["objects"].os_page_bytes
+        assert sharing.os_pages * os_page_bytes == report.mapped_bytes
         plain = json.loads(json.dumps(report.to_dict()))
-        assert plain["objects"] == report.objects and plain["live_bytes"] == report.live_bytes
-        """
+        numbers = {{name: value for name, value in plain.items() if isinstance(value, int)}}
+        assert numbers == {{name: getattr(report, name) for name in numbers}}, plain
+        assert {{"live_bytes", "resident_bytes", "overflow_blocks"}} <= set(numbers), plain
+        rows = [tuple(row.values()) for row in plain["mortal_types"]]
+        assert rows == [tuple(row) for row in report.mortal_types]
+        """,
+        env={"FROZEN_ARENA_TEST_FAULTS": faults or None},
     )
 
 

@@ -33,6 +33,7 @@ check()
 assert fork_and_report(child) == sum(map(len, more))
 check()
 assert {arena.state, second.state} <= {"sealed", "abandoned"}, (arena.state, second.state)
+assert [a._handle.audit() for a in (arena, second)] == [None, None]
 """
 
 COUNT_PAGES = """
@@ -63,15 +64,51 @@ def test_without_memfd_the_arena_works_and_says_so() -> None:
         WORK
         + """
 (memfd,) = [check for check in fa.status().checks if check.name == "memfd"]
-print(json.dumps([memfd.ok, arena.report.unsealed_bytes > 0, arena.state, second.state]))
+print(json.dumps([memfd.ok, arena.state, second.state]))
+for report in (arena.report, second.report):
+    assert report.unsealed_bytes == report.mapped_bytes > 0, report
+    (note,) = [note for note in report.notes if "immutable file" in note]
+    assert note in str(report) and "frozen-arena doctor" in note, note
 """,
         env=_faults("no_memfd"),
     ).json
-    assert seen == [False, True, "sealed", "sealed"]
+    assert seen == [False, "sealed", "sealed"]
+
+
+def test_file_that_somebody_keeps_open_for_writing_is_reported_as_not_sealed() -> None:
+    run_python(
+        """
+        import mmap
+        def map_files():
+            for name in os.listdir("/proc/self/fd"):
+                with contextlib.suppress(FileNotFoundError):
+                    if os.readlink(f"/proc/self/fd/{name}").startswith("/memfd:frozen-arena"):
+                        yield mmap.mmap(int(name), mmap.PAGESIZE)
+        import contextlib
+        with frozen_arena("sealed") as arena:
+            data = [str(number) * 2 for number in range(1000)]
+        assert arena.report.unsealed_bytes == 0 and arena.report.notes == (), arena.report
+        with frozen_arena("kept open") as arena:
+            more = [str(number) * 2 for number in range(1000)]
+            kept = list(map_files())
+        report = arena.report
+        assert kept and arena.state == "sealed"
+        assert report.unsealed_bytes == report.mapped_bytes > 0, report
+        assert "immutable file" in report.notes[0], report.notes
+        """
+    )
 
 
 def test_without_collapse_the_arena_works_with_small_pages() -> None:
-    seen = run_python(WORK + COUNT_PAGES, env=_faults("no_collapse")).json
+    work = """
+assert arena.report.huge_bytes == 0 and second.report.notes == (), second.report
+(note,) = arena.report.notes
+assert "MADV_COLLAPSE" in note and note in str(arena.report), note
+with frozen_arena(huge_pages="never") as unasked:
+    many = [n + 1000 for n in range(600_000)]
+assert unasked.report.notes == () and unasked.report.mapped_bytes > 16 << 20, unasked.report
+"""
+    seen = run_python(WORK + work + COUNT_PAGES, env=_faults("no_collapse")).json
     assert (seen["overflow"], seen["states"]) == (0, ["sealed", "sealed"])
 
 
