@@ -19,6 +19,52 @@ def test_arena_goes_from_building_to_sealed_and_has_its_report_from_the_seal_on(
     )
 
 
+def test_arena_of_which_every_object_has_died_is_released_and_keeps_its_report() -> None:
+    run_python(
+        """
+        class Thing:
+            def __del__(self): pass
+        with frozen_arena("sealed") as sealed:
+            thing = Thing()
+        held = [None]
+        def abandon():  # a function, as the frame in a traceback outlives it with its module
+            with frozen_arena("abandoned"):
+                held[0] = [str(number) * 2 for number in range(1000)]
+                raise LookupError
+        try:
+            abandon()
+        except LookupError:
+            pass
+        abandoned = fa.arenas()[-1]
+        assert fa.arenas() == [sealed, abandoned]
+        assert (sealed.state, abandoned.state) == ("sealed", "abandoned")
+        del thing
+        held.clear()
+        gc.collect()
+        for arena in (sealed, abandoned):
+            assert (arena.state, arena.nbytes) == ("released", 0), arena
+        assert fa.arenas() == [] and abandoned.report is None
+        assert sealed.report.mapped_bytes > 0
+        assert fa.sharing().os_pages == sealed.sharing().os_pages == 0
+        """
+    )
+
+
+def test_arena_that_is_empty_when_its_block_is_left_is_sealed_or_abandoned_all_the_same() -> None:
+    run_python(
+        """
+        with frozen_arena() as sealed:
+            pass
+        block = frozen_arena()
+        abandoned = block.__enter__()
+        block.__exit__(LookupError, None, None)
+        assert (sealed.state, sealed.nbytes, sealed.report.blocks) == ("sealed", 0, 0)
+        assert (abandoned.state, abandoned.nbytes, abandoned.report) == ("abandoned", 0, None)
+        assert fa.arenas() == []
+        """
+    )
+
+
 @pytest.mark.parametrize(
     ("keywords", "faults"),
     [
@@ -37,9 +83,10 @@ def test_report_of_mixed_data_adds_up_and_turns_into_plain_data(keywords: str, f
             def __del__(self): pass
         class Thing: pass
         with frozen_arena({keywords}) as arena:
+            thing = Thing()
+            ended = [Ended(), open(os.devnull), threading.Lock(), weakref.ref(thing, print)]
             data = [{{"id": number, "tags": [str(number), number / 7]}} for number in range(5_000)]
             data += [(Thing(), {{str(number)}}, b"b" * number) for number in range(5_000)]
-            data += [Ended(), open(os.devnull), threading.Lock(), weakref.ref(data[-1][0], print)]
             data += [bytearray(600_000 + number) for number in range(10)]
             holes = [bytes(500) for _ in range(20_000)]
             del holes[:15_000], data[100:200]

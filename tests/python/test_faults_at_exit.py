@@ -282,6 +282,44 @@ def test_interpreter_ends_with_arenas_in_every_state(wanted: str) -> None:
     )
 
 
+@pytest.mark.parametrize("holder", ["atexit", "globals", "sys", "builtins"])
+def test_arenas_can_be_asked_for_their_state_until_the_interpreter_has_ended(holder: str) -> None:
+    finished = run_python(
+        """
+        import atexit, builtins
+        class Last:
+            def __init__(self, *arenas): self.arenas = arenas
+            def __del__(self, write=os.write):
+                for arena in self.arenas:
+                    write(1, f"{arena.state} {arena.nbytes > 0} {arena!r:.6}\\n".encode())
+        class Ended:
+            def __del__(self): pass
+        with frozen_arena("live") as live:
+            data = [str(number) * 2 for number in range(100)]
+        with frozen_arena("dead") as dead:
+            ended = Ended()
+        del ended
+        block = frozen_arena("open")
+        building = block.__enter__()
+        kept = [str(number) * 2 for number in range(100)]
+        last = Last(live, dead, building)
+        holder = sys.argv[1]
+        if holder == "atexit":
+            atexit.register(last.__del__)
+            last.__class__ = type("Silent", (Last,), {"__del__": lambda self: None})
+        if holder in ("sys", "builtins"):
+            setattr(sys if holder == "sys" else builtins, "last", last)
+            del last
+        """,
+        holder,
+    )
+    assert finished.stdout.split("\n")[:-1] == [
+        "sealed True <Arena",
+        "released False <Arena",
+        "building True <Arena",
+    ]
+
+
 def test_interpreter_ends_while_another_thread_has_an_open_block() -> None:
     run_python(
         """
