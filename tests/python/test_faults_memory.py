@@ -196,6 +196,32 @@ def test_address_space_too_small_for_the_arena_sends_the_data_to_the_ordinary_he
     )
 
 
+def test_memory_that_is_too_little_to_freeze_abandons_the_arena_with_a_warning() -> None:
+    run_python(
+        """
+        import resource, warnings
+        def lower(room):
+            with open("/proc/self/statm") as statm:
+                used = int(statm.read().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (used + room, resource.RLIM_INFINITY))
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            with frozen_arena() as arena:
+                data = [number / 7 for number in range(2_000_000)]
+                lower(1 << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        (warning,) = seen
+        assert warning.category is fa.FrozenArenaWarning and warning.filename == "<string>"
+        assert "RLIMIT_AS" in str(warning.message), warning.message
+        assert (arena.state, arena.report) == ("abandoned", None)
+        assert data[7] == 1 and sys.getrefcount(data[8]) < 10 and gc.isenabled()
+        with frozen_arena() as again:
+            more = [str(number) * 2 for number in range(1000)]
+        assert again.state == "sealed" and more[77] in again
+        """
+    )
+
+
 @pytest.mark.parametrize("when", ["after the import", "after the seal", "in the worker"])
 def test_worker_can_still_allocate_when_address_space_is_lowered_to_4_gib(when: str) -> None:
     run_python(
