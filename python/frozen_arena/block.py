@@ -65,7 +65,9 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         keep_mortal: types (with subclasses), or one predicate of a type, whose objects stay
             reference counted.
         also_freeze: likewise, of objects that would be kept mortal because their type comes from
-            an extension that is not known to be plain data.
+            an extension that is not known to be plain data, or because their end can be seen
+            (``__del__``, files): that end never comes then. Generators, coroutines and frames
+            stay mortal all the same.
         instance_dicts: materialises ``__dict__`` of instances, for data that workers pickle or
             pass to ``vars()``.
         huge_pages: ``"auto"`` builds in 2 MiB pages where the kernel can (MADV_COLLAPSE, Linux
