@@ -302,7 +302,8 @@ def _innermost() -> frozen_arena | None:
 def _forget_blocks_that_others_left() -> None:
     """The calling thread is routed to no arena: it needs those no longer that others have left."""
     mine = _this_thread.token
-    _entered[:] = [block for block in _entered if block._open or block._thread is not mine]
+    for left in [block for block in _entered if not block._open and block._thread is mine]:
+        _entered.remove(left)  # a slice of the list would leave a slice object in a free list
 
 
 def _go_on_with_outer_block(native: Any) -> None:
