@@ -12,7 +12,6 @@ namespace {
 struct State {
   bool installed = false;
   bool permanent = false;
-  bool tracing_restarted = false;
   std::string base;
   int open_blocks = 0;
 };
@@ -51,7 +50,6 @@ void EnsureInstalled(const TracemallocControl& tracemalloc, bool* restarted) {
   if (state.permanent) HookMemAndObj();
   if (tracing) tracemalloc.start(limit);
   *restarted = tracing;
-  state.tracing_restarted = state.tracing_restarted || tracing;
 }
 
 void BeginBlock() {
@@ -93,7 +91,6 @@ HookState DescribeHooks() {
   hooks.installed = state.installed;
   hooks.permanent = state.permanent;
   hooks.base = state.base;
-  hooks.tracing_restarted = state.tracing_restarted;
   hooks.raw_in_chain = state.installed && HooksAreInChain(Domain::kRaw);
   hooks.blocks_in_chain = HooksAreInChain(Domain::kMem) && HooksAreInChain(Domain::kObj);
   return hooks;

@@ -19,7 +19,6 @@ struct HookState {
   bool blocks_in_chain = false;  // MEM and OBJ hooks are called now
   bool permanent = false;        // MEM and OBJ stay hooked outside blocks
   std::string base;  // the allocator that was found ("pymalloc", "malloc_debug", ..., "hooked")
-  bool tracing_restarted = false;  // tracemalloc was stopped and started again to get below it
 };
 
 // tracemalloc, as the layer above reaches it: this layer calls no Python code.

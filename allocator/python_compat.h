@@ -14,16 +14,4 @@
 // "malloc_debug", ...), or nullptr when hooks make it unlike any of them.
 extern "C" PyAPI_FUNC(const char*) _PyMem_GetCurrentAllocatorName(void);
 
-namespace frozen_arena {
-
-// A build without the GIL (PEP 703), where the hooks must not be installed.
-inline constexpr bool kFreeThreaded =
-#ifdef Py_GIL_DISABLED
-    true;
-#else
-    false;
-#endif
-
-}  // namespace frozen_arena
-
 #endif  // FROZEN_ARENA_ALLOCATOR_PYTHON_COMPAT_H_

@@ -10,7 +10,6 @@
 #include "arena/fork_guard.h"
 #include "arena/lane.h"
 #include "arena/mapping_lock.h"
-#include "arena/track.h"
 
 namespace frozen_arena {
 namespace {
@@ -134,9 +133,7 @@ void* Arena::Allocate(LaneKind kind, std::size_t size) noexcept {
 
 void Arena::Free(void* block) noexcept {
   --live_blocks_;
-  if (state_ == ArenaState::kSealed) {
-    ++frees_after_seal_;
-  } else {
+  if (state_ != ArenaState::kSealed) {
     Region* const region = AddressMap::Find(AddressOf(block));
     if (region->kind == RegionKind::kLargeBlock) {
       region->lane->FreeLarge(static_cast<LargeBlock*>(region));
@@ -219,10 +216,7 @@ Status Arena::Abandon() noexcept {
   return Status::kOk;
 }
 
-void Arena::PrepareFork() noexcept {
-  if (state_ == ArenaState::kBuilding) forked_ = true;
-  EndSharing();
-}
+void Arena::PrepareFork() noexcept { EndSharing(); }
 
 void Arena::EndSharing() noexcept {
   for (const auto& lane : lanes_) lane->EndSharing();
@@ -237,13 +231,11 @@ void Arena::AfterForkInChild() noexcept {
   for (const auto& lane : lanes_) lane->EndLeases();
 }
 
-Status Arena::CountPages(std::array<PageCounts, kLaneCount>* by_lane, PrivatePageVisitor visitor,
-                         void* context) const noexcept {
+Status Arena::CountPages(std::array<PageCounts, kLaneCount>* by_lane) const noexcept {
   if (state_ != ArenaState::kSealed) return Status::kWrongState;
   try {
     for (std::size_t i = 0; i < kLaneCount; ++i) {
-      const Status status =
-          ::frozen_arena::CountPages(lanes_[i]->Extents(), &(*by_lane)[i], visitor, context);
+      const Status status = ::frozen_arena::CountPages(lanes_[i]->Extents(), &(*by_lane)[i]);
       if (status != Status::kOk) return status;
     }
     return Status::kOk;
@@ -298,12 +290,8 @@ ArenaStats Arena::stats() const noexcept {
   stats.mapped_bytes = budget_.mapped;
   stats.overflow_blocks = overflow_blocks_;
   stats.overflow_bytes = overflow_bytes_;
-  stats.frees_after_seal = frees_after_seal_;
   stats.live_blocks = live_blocks_;
-  stats.forked_while_building = forked_;
   return stats;
 }
-
-Bytes Arena::SharedMetadata() noexcept { return Bytes(Track::MetadataBytes()); }
 
 }  // namespace frozen_arena

@@ -69,9 +69,8 @@ class Arena {
   void* Allocate(LaneKind lane, std::size_t size) noexcept;
   static constexpr std::size_t kZeroedHead = 48;
 
-  // Gives a block back. In a sealed arena nothing is written to the arena; the free is counted.
-  // When the last block of a sealed or abandoned arena is freed, its memory goes back to the
-  // system.
+  // Gives a block back. In a sealed arena nothing is written to the block. When the last block of a
+  // sealed or abandoned arena is freed, its memory goes back to the system.
   void Free(void* block) noexcept;
 
   // Bytes that may be used at `block`, at least what was asked for.
@@ -113,9 +112,8 @@ class Arena {
   void AfterForkInChild() noexcept;
 
   // What the calling process still shares of this arena, from /proc/self/pagemap. kWrongState
-  // unless sealed. `visitor`, which may be nullptr, is called for each private OS page.
-  Status CountPages(std::array<PageCounts, kLaneCount>* by_lane, PrivatePageVisitor visitor,
-                    void* context) const noexcept;
+  // unless sealed.
+  Status CountPages(std::array<PageCounts, kLaneCount>* by_lane) const noexcept;
 
   // The content of `address` as it was at the seal: the address of the same byte in the read-only
   // pristine mapping, or nullptr when there is none (no memfd, not sealed).
@@ -127,9 +125,6 @@ class Arena {
   const char* Audit() const noexcept;
 
   ArenaStats stats() const noexcept;
-
-  // Bytes of mimalloc's metadata, which all arenas of the process share.
-  static Bytes SharedMetadata() noexcept;
 
  private:
   Arena(const ArenaOptions& options, std::unique_ptr<Lane>* lanes) noexcept;
@@ -144,11 +139,9 @@ class Arena {
   Budget budget_;
   ArenaState state_ = ArenaState::kBuilding;
   bool has_handle_ = true;
-  bool forked_ = false;
   std::size_t live_blocks_ = 0;
   std::size_t overflow_blocks_ = 0;
   std::size_t overflow_bytes_ = 0;
-  std::size_t frees_after_seal_ = 0;
   std::array<std::unique_ptr<Lane>, kLaneCount> lanes_;
   OsPageChecksums checksums_;
 };

@@ -1,8 +1,8 @@
 // Backing: the file behind a part of a lane, and how that part is mapped.
 //
 //   kShared     while building: shared, writable, of a memfd
-//   kPrivate    after a fork: private, so that parent and child do not write to each other
-//   kAnonymous  no memfd could be had: ordinary private memory from the start
+//   kPrivate    after a fork: private, so that parent and child stay apart
+//   kAnonymous  no memfd could be had: ordinary private memory, whose page tables fork() copies
 //   kMoved      about to be sealed after a fork: the content lies in a second file, not yet mapped
 //   kSealed     private mapping of a file that nobody can change any more
 //
@@ -71,7 +71,6 @@ class Backing {
 
   // The pristine byte for `address`, or 0.
   std::uintptr_t Pristine(std::uintptr_t address) const noexcept;
-  std::size_t pristine_bytes() const noexcept { return pristine_size_; }
 
  private:
   struct PristineRun {

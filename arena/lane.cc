@@ -99,6 +99,7 @@ bool Lane::VisitBlocks(BlockVisitor visitor, void* context) const noexcept {
 }
 
 bool Lane::Seal() noexcept {
+  stats_.huge_pages_refused = policy_.huge_pages_refused;
   bool had_memory = true;
   for (const auto& segment : segments_) had_memory = segment->Seal(&stats_) && had_memory;
   for (const auto& entry : large_) had_memory = entry.second->Seal(&stats_) && had_memory;

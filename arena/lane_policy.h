@@ -37,10 +37,16 @@ struct Budget {
 struct LanePolicy {
   Budget* budget = nullptr;
   bool huge_pages = true;
+  bool huge_pages_refused = false;
   std::size_t lane_mapped = 0;  // bytes of this lane
 
   // Below this a lane gets no huge pages: an arena with a few records must not cost megabytes.
   static constexpr std::size_t kHugeFrom = 4 * kGranuleSize;
+  // Refused once is refused for good: the lane goes on with OS pages of the usual size.
+  void HugePagesRefused() noexcept {
+    huge_pages = false;
+    huge_pages_refused = true;
+  }
   bool WantsHuge() const noexcept { return huge_pages && lane_mapped >= kHugeFrom; }
 };
 

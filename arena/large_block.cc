@@ -58,7 +58,7 @@ void LargeBlock::CollapseUpTo(std::size_t size) noexcept {
         reinterpret_cast<volatile char*>(granule);  // NOLINT(performance-no-int-to-ptr)
     *touch = *touch;  // collapse wants one OS page touched; what is there already stays
     if (!os::Collapse(granule)) {
-      policy_->huge_pages = false;
+      policy_->HugePagesRefused();
       return;
     }
   }
@@ -88,10 +88,8 @@ bool LargeBlock::Seal(LaneStats* stats) noexcept {
   LaneStats mine;
   mine.mapped_bytes = size_;
   mine.live_bytes = size_;
-  mine.live_blocks = 1;
   mine.huge_bytes = huge_bytes_;
   if (!sealed) mine.unsealed_bytes = size_;
-  mine.pristine_bytes = backing_.pristine_bytes();
   *stats += mine;
   return had_memory;
 }

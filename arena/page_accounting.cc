@@ -16,8 +16,7 @@ constexpr std::size_t kBatch = 2048;  // entries a read: 16 KiB of stack
 
 }  // namespace
 
-Status CountPages(const std::vector<Extent>& extents, PageCounts* counts,
-                  PrivatePageVisitor visitor, void* context) noexcept {
+Status CountPages(const std::vector<Extent>& extents, PageCounts* counts) noexcept {
   std::array<std::uint64_t, kBatch>
       entries;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
   const std::size_t page = os::PageSize();
@@ -33,7 +32,6 @@ Status CountPages(const std::vector<Extent>& extents, PageCounts* counts,
         const bool backed = (entries[i] & (kPresent | kSwapped)) != 0;
         if (!backed || (entries[i] & kOfFile) != 0) continue;
         ++counts->private_os_pages;
-        if (visitor != nullptr && !visitor(context, begin + i * page)) visitor = nullptr;
       }
       done += batch;
     }

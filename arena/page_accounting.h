@@ -9,7 +9,6 @@
 #define FROZEN_ARENA_ARENA_PAGE_ACCOUNTING_H_
 
 #include <cstddef>
-#include <cstdint>
 #include <vector>
 
 #include "arena/status.h"
@@ -24,13 +23,9 @@ struct PageCounts {
   std::size_t private_os_pages = 0;   // copies of this process alone
 };
 
-// Called with the address of each private OS page; returns false to stop.
-using PrivatePageVisitor = bool (*)(void* context, std::uintptr_t address);
-
-// Adds what is mapped in `extents` to `counts`; `visitor` may be nullptr. kUnsupported when /proc
-// cannot be read. Neither allocates nor takes a lock; needs no GIL.
-Status CountPages(const std::vector<Extent>& extents, PageCounts* counts,
-                  PrivatePageVisitor visitor, void* context) noexcept;
+// Adds what is mapped in `extents` to `counts`. kUnsupported when /proc cannot be read. Neither
+// allocates nor takes a lock; needs no GIL.
+Status CountPages(const std::vector<Extent>& extents, PageCounts* counts) noexcept;
 
 }  // namespace frozen_arena
 

@@ -42,9 +42,7 @@ bool MarkLive(void* context, void* block, std::size_t size) {
 }
 
 bool CountLive(void* context, void* /*block*/, std::size_t size) {
-  LaneStats* const stats = static_cast<LaneStats*>(context);
-  stats->live_bytes += size;
-  ++stats->live_blocks;
+  static_cast<LaneStats*>(context)->live_bytes += size;
   return true;
 }
 
@@ -108,8 +106,7 @@ bool Segment::MapGranuleAhead(std::uintptr_t granule) {
     huge_.Set((granule - track_->range().begin) >> kGranuleShift,
               ((granule - track_->range().begin) >> kGranuleShift) + 1);
   } else {
-    policy_->huge_pages =
-        false;  // refused once is refused for good: go on with OS pages of the usual size
+    policy_->HugePagesRefused();
   }
   return true;
 }
@@ -249,7 +246,6 @@ bool Segment::Seal(LaneStats* stats) noexcept {
   mine.free_bytes = mine.mapped_bytes - mine.live_bytes - mine.punched_bytes;
   mine.huge_bytes = huge_.Count() * kGranuleSize;
   if (!sealed) mine.unsealed_bytes = mine.mapped_bytes;
-  mine.pristine_bytes = backing_.pristine_bytes();
   *stats += mine;
   track_->EndLeaseOf(this);
   return had_memory;

@@ -15,10 +15,9 @@ struct LaneStats {
       0;  // the rest of the OS pages that hold live blocks, and of huge pages kept whole
   std::size_t punched_bytes =
       0;  // OS pages without live blocks: never touched, or given back at the seal
-  std::size_t huge_bytes = 0;  // of these mapped as huge pages before the seal
-  std::size_t live_blocks = 0;
-  std::size_t unsealed_bytes = 0;  // mapped, but not behind a sealed file
-  std::size_t pristine_bytes = 0;
+  std::size_t huge_bytes = 0;       // of these mapped as huge pages before the seal
+  std::size_t unsealed_bytes = 0;   // mapped, but not behind a sealed file
+  bool huge_pages_refused = false;  // the lane was big enough for them, and the kernel said no
 
   LaneStats& operator+=(const LaneStats& other) noexcept {
     mapped_bytes += other.mapped_bytes;
@@ -26,9 +25,8 @@ struct LaneStats {
     free_bytes += other.free_bytes;
     punched_bytes += other.punched_bytes;
     huge_bytes += other.huge_bytes;
-    live_blocks += other.live_blocks;
     unsealed_bytes += other.unsealed_bytes;
-    pristine_bytes += other.pristine_bytes;
+    huge_pages_refused = huge_pages_refused || other.huge_pages_refused;
     return *this;
   }
 };
@@ -38,9 +36,7 @@ struct ArenaStats {
   std::size_t mapped_bytes = 0;     // now, of both lanes
   std::size_t overflow_blocks = 0;  // allocations that the arena could not take
   std::size_t overflow_bytes = 0;
-  std::size_t frees_after_seal = 0;
   std::size_t live_blocks = 0;  // now
-  bool forked_while_building = false;
 };
 
 }  // namespace frozen_arena

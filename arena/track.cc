@@ -12,9 +12,9 @@
 namespace frozen_arena {
 namespace {
 
-// A lane's first segment, its second, and so on. A heap in a mimalloc arena of up to 256 MiB costs
-// some 60 us and 100 KB, in one of 16 GiB 5 ms and 2.3 MB (docs/design/decisions.md): small arenas
-// get small tracks, and a big one pays for the bigger ones with the bytes that it fills them with.
+// A lane's first segment, its second, and so on. What a heap costs mimalloc in time and
+// book-keeping grows with the arena that it lies in: small arenas get small tracks, and a big one
+// pays for the bigger ones with the bytes that it fills them with.
 constexpr std::size_t kLadder[] = {64 * kMiB, 256 * kMiB, kGiB, 4 * kGiB, 16 * kGiB};
 constexpr std::size_t kSteps = std::size(kLadder);
 
@@ -47,7 +47,6 @@ bool Track::CommitBookKeeping(std::uintptr_t begin, std::size_t size) {
   if (AddressSpace::Map(range_, begin, size, -1, 0) != os::MapResult::kMapped) return false;
   book_keeping_.Set(SliceOf(begin), SliceOf(begin + size));
   Take(begin, begin + size);
-  metadata_ += size;
   return true;
 }
 
@@ -58,7 +57,6 @@ void Track::DecommitBookKeeping(std::uintptr_t begin, std::size_t size) noexcept
     AddressSpace::Unmap(range_, at, kSliceSize);
     book_keeping_.Clear(SliceOf(at), SliceOf(at) + 1);
     GiveBack(at, at + kSliceSize);
-    metadata_ -= kSliceSize;
   }
 }
 
@@ -148,12 +146,6 @@ void Track::GiveBack(std::uintptr_t begin, std::uintptr_t end) noexcept {
 bool Track::GranuleIsFree(std::uintptr_t granule) const noexcept {
   const std::size_t first = SliceOf(granule);
   return granule + kGranuleSize <= range_.end() && !taken_.AnyIn(first, first + kSlicesPerGranule);
-}
-
-std::size_t Track::MetadataBytes() noexcept {
-  std::size_t bytes = common_track == nullptr ? 0 : common_track->metadata_;
-  for (std::size_t i = 0; i < track_count; ++i) bytes += tracks[i]->metadata_;
-  return bytes;
 }
 
 }  // namespace frozen_arena

@@ -56,9 +56,6 @@ class Track {
   mi_arena_id_t id() const noexcept { return id_; }
   const AddressRange& range() const noexcept { return range_; }
 
-  // Bytes of mimalloc's metadata over all tracks.
-  static std::size_t MetadataBytes() noexcept;
-
  private:
   Track() = default;
   static Track* Create(std::size_t size);

@@ -35,9 +35,8 @@ py::dict AsDict(const LaneStats& lane) {
   using namespace pybind11::literals;  // NOLINT(google-build-using-namespace): for ""_a alone
   return py::dict("mapped_bytes"_a = lane.mapped_bytes, "live_bytes"_a = lane.live_bytes,
                   "free_bytes"_a = lane.free_bytes, "punched_bytes"_a = lane.punched_bytes,
-                  "huge_bytes"_a = lane.huge_bytes, "live_blocks"_a = lane.live_blocks,
-                  "unsealed_bytes"_a = lane.unsealed_bytes,
-                  "pristine_bytes"_a = lane.pristine_bytes);
+                  "huge_bytes"_a = lane.huge_bytes, "unsealed_bytes"_a = lane.unsealed_bytes,
+                  "huge_pages_refused"_a = lane.huge_pages_refused);
 }
 
 py::tuple AsTuple(const PageCounts& counts) {
@@ -85,7 +84,7 @@ void ArenaHandle::Abandon() {
 
 py::object ArenaHandle::CountPages() const {
   std::array<PageCounts, kLaneCount> lanes{};
-  const Status status = arena_->CountPages(&lanes, nullptr, nullptr);
+  const Status status = arena_->CountPages(&lanes);
   if (status == Status::kUnsupported) return py::none();
   if (status != Status::kOk) ThrowStatus(status);
   return py::make_tuple(AsTuple(lanes[0]), AsTuple(lanes[1]));
@@ -94,11 +93,10 @@ py::object ArenaHandle::CountPages() const {
 py::dict ArenaHandle::Stats() const {
   using namespace pybind11::literals;  // NOLINT(google-build-using-namespace): for ""_a alone
   const ArenaStats stats = arena_->stats();
-  return py::dict(
-      "objects"_a = AsDict(stats.lanes[0]), "payload"_a = AsDict(stats.lanes[1]),
-      "mapped_bytes"_a = stats.mapped_bytes, "overflow_blocks"_a = stats.overflow_blocks,
-      "overflow_bytes"_a = stats.overflow_bytes, "frees_after_seal"_a = stats.frees_after_seal,
-      "live_blocks"_a = stats.live_blocks, "forked_while_building"_a = stats.forked_while_building);
+  return py::dict("objects"_a = AsDict(stats.lanes[0]), "payload"_a = AsDict(stats.lanes[1]),
+                  "mapped_bytes"_a = stats.mapped_bytes,
+                  "overflow_blocks"_a = stats.overflow_blocks,
+                  "overflow_bytes"_a = stats.overflow_bytes);
 }
 
 py::object ArenaHandle::Audit() const {

@@ -4,11 +4,9 @@
 #include <string>
 
 #include "allocator/install.h"
-#include "allocator/python_compat.h"
 #include "allocator/scope.h"
 #include "arena/os_memory.h"
 #include "python/bindings/arena.h"
-#include "python/bindings/errors.h"
 #include "python/bindings/gc_pause.h"
 #include "python/bindings/resume_watch.h"
 #include "python/freeze/finish.h"
@@ -95,7 +93,7 @@ py::dict Hooks() {
   const HookState hooks = DescribeHooks();
   return py::dict("installed"_a = hooks.installed, "raw_in_chain"_a = hooks.raw_in_chain,
                   "blocks_in_chain"_a = hooks.blocks_in_chain, "permanent"_a = hooks.permanent,
-                  "base"_a = hooks.base, "tracing_restarted"_a = hooks.tracing_restarted);
+                  "base"_a = hooks.base);
 }
 
 // A memfd can be made and sealed; huge pages can be had by MADV_COLLAPSE; /proc/self/pagemap can be
@@ -119,8 +117,7 @@ py::dict Probe() {
   std::uint64_t entry = 0;
   const bool pagemap = os::ReadPagemap(reinterpret_cast<std::uintptr_t>(&entry), &entry, 1);
   return py::dict("memfd"_a = memfd, "seal"_a = seal, "collapse"_a = collapse,
-                  "pagemap"_a = pagemap, "os_page_bytes"_a = os::PageSize(),
-                  "free_threaded"_a = kFreeThreaded);
+                  "pagemap"_a = pagemap);
 }
 
 }  // namespace
@@ -140,13 +137,6 @@ PYBIND11_MODULE(_core_of_the_main_interpreter, module) {
     return whole;
   });
   module.def("hooks", &Hooks);
-  module.def(
-      "uninstall",
-      [](bool arenas_alive) {
-        const Status status = Uninstall(arenas_alive);
-        if (status != Status::kOk) ThrowStatus(status);
-      },
-      py::arg("arenas_alive"));
   module.def("probe", &Probe);
   module.def("probe_os_page_bytes", &os::PageSize);
   module.def(
@@ -159,7 +149,6 @@ PYBIND11_MODULE(_core_of_the_main_interpreter, module) {
         return py::reinterpret_steal<py::list>(table);
       },
       py::arg("type"));
-  module.def("shared_metadata_bytes", [] { return Arena::SharedMetadata().value; });
 }
 
 // Arenas belong to the main interpreter. Said before pybind11 sets itself up: on 3.11 it would wait

@@ -36,10 +36,10 @@ class Arena:
     def state(self) -> str:
         """``"building"``, ``"sealed"``, ``"abandoned"`` or ``"released"``.
 
-        Abandoned: an exception left the block, or this process was forked while it was open, or
-            arenas do not
-        work here. Nothing is frozen then; objects live and die as usual. Released: every block in
-        it has been freed and its memory is back with the system.
+        Abandoned: an exception left the block, it was left in a way that is an `ArenaStateError`,
+        this process was forked while it was open, or arenas do not work here. Nothing is frozen
+        then; objects live and die as usual. Released: every object in it has died, and its memory
+        is back with the system.
         """
         return "abandoned" if self._handle is None else str(self._handle.state)
 

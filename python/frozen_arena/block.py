@@ -8,6 +8,8 @@ freezes, seals.
 from __future__ import annotations
 
 import functools
+import inspect
+import os
 import sys
 import threading
 import time
@@ -22,23 +24,32 @@ from frozen_arena._suspension import SuspensionWatch
 from frozen_arena.arena import Arena, remember
 from frozen_arena.errors import ArenaStateError, FrozenArenaWarning, Unsupported
 from frozen_arena.options import BlockOptions, TypeChoice
-from frozen_arena.report import FreezeReport, TypeCount
+from frozen_arena.report import FreezeReport, TypeCount, mib
 
 __all__ = ["frozen_arena"]
+
+_ADVICE = "enter and leave a block in one function, without yield or await"
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-class _OpenBlocks(threading.local):
-    """The blocks that the calling thread has open, outermost first."""
+class _Thread(threading.local):
+    """Tells threads apart: the ident of one that has ended is given to another."""
 
     def __init__(self) -> None:
-        self.stack: list[frozen_arena] = []
+        self.token = object()
 
 
-_open_blocks = _OpenBlocks()
-_all_threads: list[frozen_arena] = []  # open blocks with threads="all", outermost first
+_this_thread = _Thread()
+
+_entered: list[frozen_arena] = []
+"""Open blocks, outermost first, and those that another thread has left.
+
+Of the latter the thread that entered them forgets its own when it next enters or leaves a block.
+Until then its allocations still ask the arena, so this list keeps the arena alive: for ever, if
+that thread has ended.
+"""
 
 
 class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or suppress)
@@ -54,7 +65,9 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         keep_mortal: types (with subclasses), or one predicate of a type, whose objects stay
             reference counted.
         also_freeze: likewise, of objects that would be kept mortal because their type comes from
-            an extension that is not known to be plain data.
+            an extension that is not known to be plain data, or because their end can be seen
+            (``__del__``, files): that end never comes then. Generators, coroutines and frames
+            stay mortal all the same.
         instance_dicts: materialises ``__dict__`` of instances, for data that workers pickle or
             pass to ``vars()``.
         huge_pages: ``"auto"`` builds in 2 MiB pages where the kernel can (MADV_COLLAPSE, Linux
@@ -96,14 +109,21 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         )
         self._arena: Arena | None = None
         self._handle: Any = None
-        self._thread = 0
+        self._thread: object = None
         self._watch: SuspensionWatch | None = None
         self._open = False
+        self._closed_by: Literal["another thread", "fork"] | None = None
         self._notes: list[str] = []
 
     def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
-        """Each call of `function` becomes a block of its own."""
+        """Each call of `function` becomes a block of its own.
+
+        Raises:
+            TypeError: a generator function or coroutine function, whose body runs after its call
+                has returned.
+        """
         options = self._options
+        _refuse_suspendable(function)
 
         @functools.wraps(function)
         def in_a_block(*args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -122,9 +142,11 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
             self._report_unsupported()
             self._arena = Arena(self._options.name, None)
             return self._arena
-        outer = _open_blocks.stack[-1] if _open_blocks.stack else None
         native.route_thread(None)  # what describes this arena does not lie in the one around it
+        outer = None
         try:
+            _forget_blocks_that_others_left()
+            outer = _innermost()
             return self._begin(native)
         except (
             BaseException
@@ -139,15 +161,24 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         self._handle = native.Arena(self._options.limit or 0, self._options.huge_pages == "auto")
         arena = self._arena = Arena(self._options.name, self._handle)
         remember(arena)
-        self._thread = threading.get_ident()
+        self._thread = _this_thread.token
         self._watch = SuspensionWatch(sys._getframe(2))
         restarted = native.begin_block()
         self._open = True
-        _open_blocks.stack.append(self)
+        _entered.append(self)
+        if self._watch.blind:
+            _warn_in_enter(
+                "every tool id of sys.monitoring is taken: if this generator or coroutine is "
+                "suspended inside the block, nobody notices, and what others allocate meanwhile is "
+                "frozen too; free one (sys.monitoring.free_tool_id) or enter the block in an "
+                "ordinary function"
+            )
         if restarted:
-            self._warn_of_lost_traces()
+            _warn_in_enter(
+                "tracemalloc was stopped and started again to get below it; its earlier traces "
+                "are lost"
+            )
         if self._options.threads == "all":
-            _all_threads.append(self)
             native.route_all_threads(self._handle)
         native.enter(self._handle)
         return arena
@@ -162,10 +193,11 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         if native is None:
             return
         if not self._open:
-            raise ArenaStateError("this block is not open; a block is entered once and left once")
+            self._leave_closed(native, exc_type)
+            return
         collecting = native.leave()  # first, so that what leaving makes does not lie in the arena
-        self._open = False
-        misuse = self._leave(native, sys._getframe(1))
+        misuse = self._misuse(sys._getframe(1))
+        self._close(native)
         try:
             if exc_type is None and misuse is None and self._handle.state == "building":
                 self._freeze_and_seal(collecting)
@@ -181,35 +213,53 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
             if self._handle.state == "building":
                 self._handle.abandon()
             whole = native.end_block()
-            if _open_blocks.stack:
-                native.enter(
-                    _open_blocks.stack[-1]._handle
-                )  # the free lists hold ordinary memory by now
+            _go_on_with_outer_block(native)
         if misuse is not None and exc_type is None:
             raise ArenaStateError(misuse)
         if not whole and self._handle.state == "sealed":
             _warn_of_dropped_hooks()
 
-    def _leave(self, native: Any, frame: FrameType) -> str | None:
-        """Takes this block out of the books; returns what is wrong with the way it is left."""
-        stack = _open_blocks.stack
-        misuse = None
+    def _misuse(self, frame: FrameType) -> str | None:
+        """What is wrong with the way in which an open block is left, or None."""
         suspended = self._watch is not None and self._watch.ended(frame)
-        if threading.get_ident() != self._thread:
+        if self._thread is not _this_thread.token:
             misuse = "the block is left by another thread than the one that entered it"
-        elif not stack or stack[-1] is not self:
+        elif _innermost() is not self:
             misuse = "blocks are left in another order than they were entered"
         elif suspended:
             misuse = "the block is left by a generator or coroutine that was suspended meanwhile"
-        if self in stack:
-            stack.remove(self)
-        if self in _all_threads:
-            _all_threads.remove(self)
-            native.route_all_threads(_all_threads[-1]._handle if _all_threads else None)
-        if misuse is None:
+        else:
             return None
-        advice = "enter and leave a block in one function, without yield or await"
-        return f"{misuse}; the arena is abandoned: {advice}"
+        return f"{misuse}; the arena is abandoned: {_ADVICE}"
+
+    def _close(self, native: Any) -> None:
+        """Takes this block out of the books."""
+        self._open = False
+        if self._thread is _this_thread.token:
+            _entered.remove(self)
+        else:
+            self._closed_by = "another thread"
+        if self._options.threads == "all":
+            others = [
+                block for block in _entered if block._open and block._options.threads == "all"
+            ]
+            native.route_all_threads(others[-1]._handle if others else None)
+
+    def _leave_closed(self, native: Any, exc_type: type[BaseException] | None) -> None:
+        """The end of a block that was closed for the one who entered it, or a mistake."""
+        closed_by = self._closed_by
+        if closed_by is None or (closed_by != "fork" and self._thread is not _this_thread.token):
+            raise ArenaStateError("this block is not open; a block is entered once and left once")
+        self._closed_by = None
+        if closed_by == "fork":
+            return
+        native.route_thread(None)
+        _forget_blocks_that_others_left()
+        _go_on_with_outer_block(native)
+        if exc_type is None:
+            raise ArenaStateError(
+                f"another thread has left this block; the arena is abandoned: {_ADVICE}"
+            )
 
     def _freeze_and_seal(self, collecting: float) -> None:
         assert self._arena is not None
@@ -232,15 +282,6 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         }
         self._arena._report = _report(ledger, self._handle.stats(), seconds, self._notes)
 
-    @staticmethod
-    def _warn_of_lost_traces() -> None:
-        warnings.warn(
-            "tracemalloc was stopped and started again to get below it; its earlier traces "
-            "are lost",
-            FrozenArenaWarning,
-            stacklevel=4,
-        )
-
     def _report_unsupported(self) -> None:
         reason = reason_unsupported() or "the reason is unknown"
         message = f"nothing is frozen: {reason}"
@@ -250,15 +291,79 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
             _warn_once(message)
 
 
+def _innermost() -> frozen_arena | None:
+    """The block that takes the calling thread's allocations."""
+    for block in reversed(_entered):
+        if block._open and block._thread is _this_thread.token:
+            return block
+    return None
+
+
+def _forget_blocks_that_others_left() -> None:
+    """The calling thread is routed to no arena: it needs those no longer that others have left."""
+    mine = _this_thread.token
+    for left in [block for block in _entered if not block._open and block._thread is mine]:
+        _entered.remove(left)  # a slice of the list would leave a slice object in a free list
+
+
+def _go_on_with_outer_block(native: Any) -> None:
+    outer = _innermost()
+    if outer is not None:
+        native.enter(outer._handle)  # collects: the free lists hold ordinary memory by now
+
+
+def _close_in_child() -> None:
+    """In a child of fork() its arenas are abandoned, and the blocks end with them.
+
+    A worker that was forked inside a block need not leave it, and would run without automatic
+    collection until it ends.
+    """
+    if not _entered:
+        return
+    native = core()
+    assert native is not None
+    native.route_thread(None)
+    native.route_all_threads(None)
+    for block in _entered:
+        if block._open:
+            block._open = False
+            block._closed_by = "fork"
+            if block._watch is not None:
+                block._watch.ended(None)
+            native.end_block()
+    _entered.clear()
+
+
+if core() is not None:
+    os.register_at_fork(after_in_child=_close_in_child)
+
+
+def _refuse_suspendable(function: Callable[..., Any]) -> None:
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        kind = "generator"
+    elif inspect.iscoroutinefunction(function):
+        kind = "coroutine"
+    else:
+        return
+    raise TypeError(
+        f"{function!r} is a {kind} function: its body runs after its call has returned, and with "
+        "it the block; write `with frozen_arena():` inside it, around what loads the data and "
+        "without yield or await"
+    )
+
+
 def _block_with(options: BlockOptions) -> frozen_arena:
     block = frozen_arena()
     block._options = options
     return block
 
 
-@functools.cache
-def _warn_once(message: str) -> None:
+def _warn_in_enter(message: str) -> None:
+    """Warns whoever enters the block; called two calls below ``__enter__``."""
     warnings.warn(message, FrozenArenaWarning, stacklevel=4)
+
+
+_warn_once = functools.cache(_warn_in_enter)
 
 
 def _warn_of_dropped_hooks() -> None:
@@ -290,5 +395,21 @@ def _report(
         overflow_blocks=stats["overflow_blocks"],
         overflow_bytes=stats["overflow_bytes"],
         seconds=seconds,
-        notes=tuple(notes),
+        notes=(*notes, *_kernel_notes(total("unsealed_bytes"), total("huge_pages_refused") > 0)),
     )
+
+
+def _kernel_notes(unsealed_bytes: int, huge_pages_refused: bool) -> list[str]:
+    notes = []
+    if unsealed_bytes:
+        notes.append(
+            f"{mib(unsealed_bytes)} could not be put behind an immutable file: workers share it as "
+            "ordinary memory, or a process that still maps the file can change it; "
+            "`frozen-arena doctor` says what is missing"
+        )
+    if huge_pages_refused:
+        notes.append(
+            "huge pages were refused (MADV_COLLAPSE): from then on the arena was built in OS pages "
+            'of the usual size; see `frozen-arena doctor`, or pass huge_pages="never"'
+        )
+    return notes

@@ -50,6 +50,7 @@ class FreezeReport:
             copy-on-write as ordinary memory is. 0 where memfd works.
         overflow_blocks: allocations that the arena could not take (``limit=``, no memory); they
             lie in the ordinary heap and are not frozen.
+        overflow_bytes: bytes that these asked for; what they have grown by since is not counted.
         seconds: by phase: ``collect``, ``freeze`` and ``seal``.
         notes: sentences on what went less well than it could.
     """

@@ -36,7 +36,7 @@ char* Make(Arena& arena, std::size_t size, char fill, LaneKind lane = LaneKind::
 
 std::size_t PrivateOsPages(const Arena& arena) {
   std::array<PageCounts, kLaneCount> counts{};
-  EXPECT_EQ(arena.CountPages(&counts, nullptr, nullptr), Status::kOk);
+  EXPECT_EQ(arena.CountPages(&counts), Status::kOk);
   return counts[0].private_os_pages + counts[1].private_os_pages;
 }
 
@@ -132,7 +132,7 @@ TEST(ArenaTest, FreeingAfterTheSealWritesNothing) {
   ASSERT_EQ(arena->Seal(), Status::kOk);
   for (std::size_t i = 1; i < blocks.size(); ++i) arena->Free(blocks[i]);
   EXPECT_EQ(PrivateOsPages(*arena), 0U);
-  EXPECT_EQ(arena->stats().frees_after_seal, 49999U);
+  EXPECT_EQ(arena->stats().live_blocks, 1U);
   EXPECT_EQ(blocks[0][0], 'f');
 }
 
@@ -207,7 +207,7 @@ TEST(ArenaTest, DeadTemporariesAreGivenBackAtTheSeal) {
   const LaneStats lane = arena->stats().lanes[0];
   EXPECT_LT(lane.live_bytes + lane.free_bytes, 3 * kMiB);
   EXPECT_EQ(lane.mapped_bytes, lane.live_bytes + lane.free_bytes + lane.punched_bytes);
-  EXPECT_EQ(lane.live_blocks, 1000U);
+  EXPECT_EQ(arena->stats().live_blocks, 1000U);
   EXPECT_EQ(static_cast<char*>(kept[999])[999], 'k');
   EXPECT_EQ(arena->Audit(), nullptr);
 }

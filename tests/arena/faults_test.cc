@@ -138,7 +138,7 @@ TEST(FaultsTest, WithoutProcPagesCannotBeCounted) {
                                 if (arena->Allocate(LaneKind::kObjects, 100) == nullptr) return 1;
                                 if (arena->Seal() != Status::kOk) return 2;
                                 std::array<PageCounts, kLaneCount> counts{};
-                                const Status status = arena->CountPages(&counts, nullptr, nullptr);
+                                const Status status = arena->CountPages(&counts);
                                 return status == Status::kUnsupported ? 0 : 3;
                               }),
             0);

@@ -132,3 +132,43 @@ def test_small_limit_sends_the_rest_to_the_ordinary_heap_and_counts_it() -> None
         assert fork_and_report(lambda: sum(map(len, data))) == sum(map(len, data))
         """
     )
+
+
+def test_overflow_counts_each_allocation_and_its_bytes() -> None:
+    """A block with 200 objects against one with 100: the rest of both is the same."""
+    seen = run_python(
+        """
+        def overflow(count):
+            source = "data = [" + "object(), " * count + "]"
+            code = compile(source, "block", "exec")
+            names = {"data": None}
+            with frozen_arena(limit=1) as arena:
+                exec(code, names)
+            assert arena.report.blocks == arena.nbytes == 0, arena.report
+            assert names["data"] not in arena and names["data"][-1] not in arena
+            return arena.report.overflow_blocks, arena.report.overflow_bytes
+        overflow(1)
+        (few, few_bytes), (many, many_bytes) = overflow(100), overflow(200)
+        print(json.dumps([many - few, many_bytes - few_bytes, object.__basicsize__]))
+        """
+    ).json
+    assert seen[:2] == [100, 100 * seen[2]]  # their list grows where it lies, which counts nothing
+
+
+def test_what_a_limit_keeps_out_and_what_it_lets_in_add_up() -> None:
+    run_python(
+        """
+        data = [None] * 50_000
+        room = range(len(data))
+        with frozen_arena(limit=1 << 20) as arena:
+            for index in room:
+                data[index] = {index}
+        inside = sum(part in arena for part in data)
+        report = arena.report
+        assert arena.nbytes <= 1 << 20 and 0 < inside < len(data)
+        assert dict((name, count) for name, _, count in report.frozen_types)["set"] == inside
+        missing = len(data) - inside
+        assert missing <= report.overflow_blocks, report
+        assert f"{report.overflow_blocks:,} allocations" in str(report) and "limit=" in str(report)
+        """
+    )

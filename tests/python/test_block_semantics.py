@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from forking import run_python
 
 
@@ -18,21 +19,102 @@ def test_arena_goes_from_building_to_sealed_and_has_its_report_from_the_seal_on(
     )
 
 
-def test_report_adds_up_and_turns_into_plain_data() -> None:
+def test_arena_of_which_every_object_has_died_is_released_and_keeps_its_report() -> None:
     run_python(
         """
-        with frozen_arena("report") as arena:
-            data = [{"id": number, "tags": [str(number)]} for number in range(5_000)]
-        report = arena.report
-        assert report.objects == report.frozen + report.mortal, report
-        assert report.mortal == sum(count for _, _, count in report.mortal_types), report
-        assert report.objects >= 15_000, report
-        assert report.overflow_blocks == 0, report
-        assert 5_000 * 100 < report.live_bytes <= arena.nbytes, (report.live_bytes, arena.nbytes)
-        assert min(report.free_bytes, report.punched_bytes, report.unknown_blocks) >= 0
-        plain = json.loads(json.dumps(report.to_dict()))
-        assert plain["objects"] == report.objects and plain["live_bytes"] == report.live_bytes
+        class Thing:
+            def __del__(self): pass
+        with frozen_arena("sealed") as sealed:
+            thing = Thing()
+        held = [None]
+        def abandon():  # a function, as the frame in a traceback outlives it with its module
+            with frozen_arena("abandoned"):
+                held[0] = [str(number) * 2 for number in range(1000)]
+                raise LookupError
+        try:
+            abandon()
+        except LookupError:
+            pass
+        abandoned = fa.arenas()[-1]
+        assert fa.arenas() == [sealed, abandoned]
+        assert (sealed.state, abandoned.state) == ("sealed", "abandoned")
+        del thing
+        held.clear()
+        gc.collect()
+        for arena in (sealed, abandoned):
+            assert (arena.state, arena.nbytes) == ("released", 0), arena
+        assert fa.arenas() == [] and abandoned.report is None
+        assert sealed.report.mapped_bytes > 0
+        assert fa.sharing().os_pages == sealed.sharing().os_pages == 0
         """
+    )
+
+
+def test_arena_that_is_empty_when_its_block_is_left_is_sealed_or_abandoned_all_the_same() -> None:
+    run_python(
+        """
+        with frozen_arena() as sealed:
+            pass
+        block = frozen_arena()
+        abandoned = block.__enter__()
+        block.__exit__(LookupError, None, None)
+        assert (sealed.state, sealed.nbytes, sealed.report.blocks) == ("sealed", 0, 0)
+        assert (abandoned.state, abandoned.nbytes, abandoned.report) == ("abandoned", 0, None)
+        assert fa.arenas() == []
+        """
+    )
+
+
+@pytest.mark.parametrize(
+    ("keywords", "faults"),
+    [
+        ("", ""),
+        ("threads='all'", ""),
+        ("huge_pages='never'", ""),
+        ("limit=12 << 20", ""),
+        ("", "no_memfd"),
+        ("", "no_collapse"),
+    ],
+)
+def test_report_of_mixed_data_adds_up_and_turns_into_plain_data(keywords: str, faults: str) -> None:
+    run_python(
+        f"""
+        class Ended:
+            def __del__(self): pass
+        class Thing: pass
+        with frozen_arena({keywords}) as arena:
+            thing = Thing()
+            ended = [Ended(), open(os.devnull), threading.Lock(), weakref.ref(thing, print)]
+            data = [{{"id": number, "tags": [str(number), number / 7]}} for number in range(5_000)]
+            data += [(Thing(), {{str(number)}}, b"b" * number) for number in range(5_000)]
+            data += [bytearray(600_000 + number) for number in range(10)]
+            holes = [bytes(500) for _ in range(20_000)]
+            del holes[:15_000], data[100:200]
+        report = arena.report
+        assert report.blocks == report.objects + report.unknown_blocks, report
+        assert report.objects == report.frozen + report.mortal, report
+        assert report.frozen == sum(count for _, _, count in report.frozen_types), report
+        assert report.mortal == sum(count for _, _, count in report.mortal_types), report
+        assert report.mortal >= 4 or not HAS_IMMORTAL_OBJECTS, report
+        in_bytes = report.live_bytes + report.free_bytes + report.punched_bytes
+        assert report.mapped_bytes == in_bytes, report
+        assert arena.nbytes == report.resident_bytes == report.live_bytes + report.free_bytes
+        assert min(report.free_bytes, report.punched_bytes, report.unknown_blocks) >= 0, report
+        assert report.huge_bytes <= report.mapped_bytes >= report.unsealed_bytes, report
+        assert report.live_bytes > sum(map(len, data[-10:])) * ("limit" not in {keywords!r})
+        assert (report.overflow_blocks > 0) == ("limit" in {keywords!r}), report
+        assert set(report.seconds) == {{"collect", "freeze", "seal"}}
+        sharing = arena.sharing()
+        os_page_bytes = sharing.lanes["objects"].os_page_bytes
+        assert sharing.os_pages * os_page_bytes == report.mapped_bytes
+        plain = json.loads(json.dumps(report.to_dict()))
+        numbers = {{name: value for name, value in plain.items() if isinstance(value, int)}}
+        assert numbers == {{name: getattr(report, name) for name in numbers}}, plain
+        assert {{"live_bytes", "resident_bytes", "overflow_blocks"}} <= set(numbers), plain
+        rows = [tuple(row.values()) for row in plain["mortal_types"]]
+        assert rows == [tuple(row) for row in report.mortal_types]
+        """,
+        env={"FROZEN_ARENA_TEST_FAULTS": faults or None},
     )
 
 
@@ -126,6 +208,30 @@ def test_decorated_function_that_raises_leaves_its_arena_abandoned() -> None:
         assert [str(n) * 2 for n in range(10)][3] == "33"
         """
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "source"),
+    [
+        ("generator", "def load(): yield 5"),
+        ("generator", "async def load(): yield 5"),
+        ("coroutine", "async def load(): return 5"),
+        ("coroutine", "import functools\nasync def made(): pass\nload = functools.partial(made)"),
+    ],
+)
+def test_function_whose_body_runs_after_its_call_is_not_decorated(kind: str, source: str) -> None:
+    message = run_python(
+        f"""
+        namespace = {{}}
+        exec({source!r}, namespace)
+        try:
+            frozen_arena("late")(namespace["load"])
+        except TypeError as error:
+            print(json.dumps(str(error)))
+        """
+    ).json
+    assert kind in message
+    assert "with frozen_arena():" in message
 
 
 def test_one_block_object_is_entered_once() -> None:

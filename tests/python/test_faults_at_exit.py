@@ -165,6 +165,90 @@ def test_weak_references_with_callbacks_at_the_exit_of_a_worker(target: str, col
     )
 
 
+# Says which process a callback ran in; written at once, as the interpreter may be ending.
+TELLING = """
+PARENT = os.getpid()
+class Thing: pass
+def tell(what):
+    who = "parent" if os.getpid() == PARENT else "worker"
+    os.write(1, f"{who}: {what}\\n".encode())
+def work_in_a_worker(work):
+    pid = os.fork()
+    if pid == 0:
+        work()
+        sys.exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+"""
+
+
+def test_callback_of_a_weak_reference_of_the_block_runs_in_the_worker_that_drops_the_target() -> (
+    None
+):
+    finished = run_python(
+        TELLING
+        + """
+outside = [Thing()]
+with frozen_arena() as arena:
+    inside = [Thing()]
+    refs = [weakref.ref(inside[0], lambda ref: tell("inside"))]
+    refs += [weakref.ref(outside[0], lambda ref: tell("outside"))]
+    table = weakref.WeakValueDictionary({"inside": inside[0], "outside": outside[0]})
+def work():
+    inside[0] = outside[0] = None
+    assert [ref() for ref in refs] == [None, None] and len(table) == 0
+work_in_a_worker(work)
+assert None not in [ref() for ref in refs] and len(table) == 2
+"""
+    )
+    assert sorted(finished.stdout.split("\n")[:-1]) == ["worker: inside", "worker: outside"]
+
+
+def test_finalizers_by_weakref_finalize_run_at_the_exit_of_worker_and_parent() -> None:
+    finished = run_python(
+        TELLING
+        + """
+outside = Thing()
+with frozen_arena() as arena:
+    inside = [Thing(), Thing()]
+    ends = [weakref.finalize(thing, tell, number) for number, thing in enumerate(inside)]
+    weakref.finalize(outside, tell, "outside")
+def work():
+    inside[0] = None
+    tell("ends")
+work_in_a_worker(work)
+tell("ends")
+"""
+    )
+    lines = finished.stdout.split("\n")[:-1]
+    assert lines[:2] == ["worker: 0", "worker: ends"]
+    assert sorted(lines[2:4]) == ["worker: 1", "worker: outside"]
+    assert lines[4] == "parent: ends"
+    assert sorted(lines[5:]) == ["parent: 0", "parent: 1", "parent: outside"]
+
+
+def test_callback_for_garbage_of_the_block_runs_once_while_the_block_is_left() -> None:
+    run_python(
+        """
+        class Thing: pass
+        died, made = [], []
+        def end(ref):
+            died.append(arena.state)
+            made.append("".join(["made", "there"]))
+        with frozen_arena() as arena:
+            cycle = Thing()
+            cycle.me = cycle
+            ref = weakref.ref(cycle, end)
+            weakref.finalize(cycle, died.append, "finalize")
+            del cycle
+            assert died == []
+        assert sorted(died) == ["building", "finalize"] and ref() is None
+        assert made[0] not in arena
+        gc.collect()
+        assert len(died) == 2
+        """
+    )
+
+
 @pytest.mark.parametrize("wanted", ["live", "dead", "abandoned", "building", "none alive"])
 def test_interpreter_ends_with_arenas_in_every_state(wanted: str) -> None:
     run_python(
@@ -196,6 +280,44 @@ def test_interpreter_ends_with_arenas_in_every_state(wanted: str) -> None:
         """,
         wanted,
     )
+
+
+@pytest.mark.parametrize("holder", ["atexit", "globals", "sys", "builtins"])
+def test_arenas_can_be_asked_for_their_state_until_the_interpreter_has_ended(holder: str) -> None:
+    finished = run_python(
+        """
+        import atexit, builtins
+        class Last:
+            def __init__(self, *arenas): self.arenas = arenas
+            def __del__(self, write=os.write):
+                for arena in self.arenas:
+                    write(1, f"{arena.state} {arena.nbytes > 0} {arena!r:.6}\\n".encode())
+        class Ended:
+            def __del__(self): pass
+        with frozen_arena("live") as live:
+            data = [str(number) * 2 for number in range(100)]
+        with frozen_arena("dead") as dead:
+            ended = Ended()
+        del ended
+        block = frozen_arena("open")
+        building = block.__enter__()
+        kept = [str(number) * 2 for number in range(100)]
+        last = Last(live, dead, building)
+        holder = sys.argv[1]
+        if holder == "atexit":
+            atexit.register(last.__del__)
+            last.__class__ = type("Silent", (Last,), {"__del__": lambda self: None})
+        if holder in ("sys", "builtins"):
+            setattr(sys if holder == "sys" else builtins, "last", last)
+            del last
+        """,
+        holder,
+    )
+    assert finished.stdout.split("\n")[:-1] == [
+        "sealed True <Arena",
+        "released False <Arena",
+        "building True <Arena",
+    ]
 
 
 def test_interpreter_ends_while_another_thread_has_an_open_block() -> None:

@@ -65,6 +65,21 @@ def test_child_of_an_open_block_leaves_the_block_without_harm(fork: str) -> None
     )
 
 
+def test_worker_that_never_leaves_the_block_it_was_forked_in_collects_garbage_again() -> None:
+    run_python(
+        """
+        with frozen_arena("outer", threads="all") as outer:
+            with frozen_arena("inner") as inner:
+                assert fork_and_report(gc.isenabled) is True
+                assert not gc.isenabled()
+        assert (outer.state, inner.state, gc.isenabled()) == ("sealed", "sealed", True)
+        gc.disable()
+        with frozen_arena():
+            assert fork_and_report(gc.isenabled) is False
+        """
+    )
+
+
 def test_what_the_parent_builds_after_a_fork_in_the_block_does_not_reach_the_child() -> None:
     run_python(
         """

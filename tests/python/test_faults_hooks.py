@@ -140,6 +140,85 @@ held = [held, work("at the end")]
     )
 
 
+# Collects the warnings of the package that a piece of code causes, and where they point to.
+WARNED = """
+import tracemalloc, warnings
+def warned(work):
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        work()
+    assert all(entry.category is fa.FrozenArenaWarning for entry in seen), seen
+    assert all(entry.filename == "<string>" for entry in seen), seen
+    return [str(entry.message) for entry in seen]
+def block():
+    with frozen_arena() as arena:
+        data = [str(number) * 2 for number in range(1000)]
+    held.append((arena, data))
+held = []
+"""
+
+
+def test_traces_that_the_first_block_costs_are_warned_of() -> None:
+    run_python(
+        WARNED
+        + """
+tracemalloc.start()
+before = bytearray(1 << 20)
+(message,) = warned(block)
+assert "tracemalloc" in message and "lost" in message, message
+assert tracemalloc.get_object_traceback(before) is None
+assert warned(block) == []
+"""
+    )
+
+
+def test_hooks_that_are_dropped_while_a_block_is_open_are_warned_of() -> None:
+    run_python(
+        WARNED
+        + """
+block()
+tracemalloc.start()
+def stop_inside():
+    with frozen_arena() as arena:
+        early = [str(number) * 2 for number in range(1000)]
+        tracemalloc.stop()
+        late = [str(number) * 3 for number in range(1000)]
+    held.append((arena, early, late))
+(message,) = warned(stop_inside)
+assert "hooks" in message and "is not frozen" in message, message
+arena, early, late = held[-1]
+assert arena.state == "sealed" and early[77] in arena and late[77] not in arena
+assert warned(block) == []
+"""
+    )
+
+
+def test_allocator_that_somebody_puts_back_is_named_by_status_and_mended_by_the_next_block() -> (
+    None
+):
+    run_python(
+        WARNED
+        + """
+import ctypes
+class Allocator(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_void_p) for name in ("ctx", "malloc", "calloc", "realloc", "free")]
+def hooks():
+    (found,) = [check for check in fa.status().checks if check.name == "hooks"]
+    return found
+RAW, older = 0, Allocator()
+ctypes.pythonapi.PyMem_GetAllocator(RAW, ctypes.byref(older))
+assert hooks().ok and "not installed yet" in hooks().detail
+block()
+assert hooks().ok and "RAW" in hooks().detail
+ctypes.pythonapi.PyMem_SetAllocator(RAW, ctypes.byref(older))
+broken = hooks()
+assert not broken.ok and "older allocator" in broken.detail and "enter a block" in broken.remedy
+block()
+assert hooks().ok and hooks().remedy is None
+"""
+    )
+
+
 def test_traces_of_what_a_block_allocates_can_be_taken_while_it_is_open() -> None:
     run_python(
         """

@@ -67,9 +67,11 @@ def block(number):
             data = [str(part) * 3 for part in range(200)]
             del data
 """,
-    # The system may still be ending a thread that Python has joined; stacks are kept a while.
     "in a thread of its own": """
 threading.stack_size(256 << 10)
+together = threading.Barrier(8)  # glibc keeps their stacks, so that no later thread needs a new one
+for thread in [threading.Thread(target=together.wait) for _ in range(8)]:
+    thread.start()
 def block(number):
     def body():
         with frozen_arena():
@@ -101,13 +103,12 @@ print(json.dumps({name: [before[name], after[name]] for name in before}))
         timeout=280,
     ).json
     print(f"{blocks} blocks, {kind}: {seen}")
-    assert seen["descriptors"][1] <= seen["descriptors"][0]
-    assert seen["arenas"][1] <= seen["arenas"][0] + 8, "arenas without data are kept"
-    assert seen["mappings"][1] - seen["mappings"][0] <= 8, seen
-    assert seen["address space KiB"][1] - seen["address space KiB"][0] <= 8 * 1024, seen
-    assert seen["resident KiB"][1] - seen["resident KiB"][0] <= 4 * 1024, seen
+    for name in ("descriptors", "arenas", "mappings", "address space KiB"):
+        assert seen[name][1] <= seen[name][0], seen
+    least = blocks * 16 / 1024  # KiB, when each block leaves the smallest allocation that there is
+    assert seen["resident KiB"][1] - seen["resident KiB"][0] < least, seen
     if seen["files KiB"][0] is not None:
-        assert seen["files KiB"][1] - seen["files KiB"][0] <= 4 * 1024, seen
+        assert seen["files KiB"][1] <= seen["files KiB"][0], seen
 
 
 def test_a_thousand_sealed_arenas_alive_at_once_cost_little_beside_their_data() -> None:

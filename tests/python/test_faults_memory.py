@@ -33,6 +33,7 @@ check()
 assert fork_and_report(child) == sum(map(len, more))
 check()
 assert {arena.state, second.state} <= {"sealed", "abandoned"}, (arena.state, second.state)
+assert [a._handle.audit() for a in (arena, second)] == [None, None]
 """
 
 COUNT_PAGES = """
@@ -63,15 +64,51 @@ def test_without_memfd_the_arena_works_and_says_so() -> None:
         WORK
         + """
 (memfd,) = [check for check in fa.status().checks if check.name == "memfd"]
-print(json.dumps([memfd.ok, arena.report.unsealed_bytes > 0, arena.state, second.state]))
+print(json.dumps([memfd.ok, arena.state, second.state]))
+for report in (arena.report, second.report):
+    assert report.unsealed_bytes == report.mapped_bytes > 0, report
+    (note,) = [note for note in report.notes if "immutable file" in note]
+    assert note in str(report) and "frozen-arena doctor" in note, note
 """,
         env=_faults("no_memfd"),
     ).json
-    assert seen == [False, True, "sealed", "sealed"]
+    assert seen == [False, "sealed", "sealed"]
+
+
+def test_file_that_somebody_keeps_open_for_writing_is_reported_as_not_sealed() -> None:
+    run_python(
+        """
+        import mmap
+        def map_files():
+            for name in os.listdir("/proc/self/fd"):
+                with contextlib.suppress(FileNotFoundError):
+                    if os.readlink(f"/proc/self/fd/{name}").startswith("/memfd:frozen-arena"):
+                        yield mmap.mmap(int(name), mmap.PAGESIZE)
+        import contextlib
+        with frozen_arena("sealed") as arena:
+            data = [str(number) * 2 for number in range(1000)]
+        assert arena.report.unsealed_bytes == 0 and arena.report.notes == (), arena.report
+        with frozen_arena("kept open") as arena:
+            more = [str(number) * 2 for number in range(1000)]
+            kept = list(map_files())
+        report = arena.report
+        assert kept and arena.state == "sealed"
+        assert report.unsealed_bytes == report.mapped_bytes > 0, report
+        assert "immutable file" in report.notes[0], report.notes
+        """
+    )
 
 
 def test_without_collapse_the_arena_works_with_small_pages() -> None:
-    seen = run_python(WORK + COUNT_PAGES, env=_faults("no_collapse")).json
+    work = """
+assert arena.report.huge_bytes == 0 and second.report.notes == (), second.report
+(note,) = arena.report.notes
+assert "MADV_COLLAPSE" in note and note in str(arena.report), note
+with frozen_arena(huge_pages="never") as unasked:
+    many = [n + 1000 for n in range(600_000)]
+assert unasked.report.notes == () and unasked.report.mapped_bytes > 16 << 20, unasked.report
+"""
+    seen = run_python(WORK + work + COUNT_PAGES, env=_faults("no_collapse")).json
     assert (seen["overflow"], seen["states"]) == (0, ["sealed", "sealed"])
 
 
@@ -159,6 +196,32 @@ def test_address_space_too_small_for_the_arena_sends_the_data_to_the_ordinary_he
     )
 
 
+def test_memory_that_is_too_little_to_freeze_abandons_the_arena_with_a_warning() -> None:
+    run_python(
+        """
+        import resource, warnings
+        def lower(room):
+            with open("/proc/self/statm") as statm:
+                used = int(statm.read().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (used + room, resource.RLIM_INFINITY))
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            with frozen_arena() as arena:
+                data = [number / 7 for number in range(2_000_000)]
+                lower(1 << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        (warning,) = seen
+        assert warning.category is fa.FrozenArenaWarning and warning.filename == "<string>"
+        assert "RLIMIT_AS" in str(warning.message), warning.message
+        assert (arena.state, arena.report) == ("abandoned", None)
+        assert data[7] == 1 and sys.getrefcount(data[8]) < 10 and gc.isenabled()
+        with frozen_arena() as again:
+            more = [str(number) * 2 for number in range(1000)]
+        assert again.state == "sealed" and more[77] in again
+        """
+    )
+
+
 @pytest.mark.parametrize("when", ["after the import", "after the seal", "in the worker"])
 def test_worker_can_still_allocate_when_address_space_is_lowered_to_4_gib(when: str) -> None:
     run_python(
@@ -188,22 +251,37 @@ def test_worker_can_still_allocate_when_address_space_is_lowered_to_4_gib(when: 
     )
 
 
-def test_import_and_an_empty_block_reserve_next_to_no_address_space() -> None:
+def test_empty_block_leaves_no_memory_mapped_and_the_first_one_takes_little_address_space() -> None:
     seen = run_python(
         """
-        def size(): return int(open("/proc/self/statm").read().split()[0]) * 4096 >> 20
-        started = size()
+        import json, os
+        def look():
+            with open("/proc/self/maps") as lines:
+                maps = lines.read().splitlines()
+            spans = [[int(end, 16) for end in line.split()[0].split("-")] for line in maps]
+            return {
+                "size": sum(end - begin for begin, end in spans),
+                "files": sum("/memfd:" in line for line in maps),
+                "descriptors": len(os.listdir("/proc/self/fd")),
+            }
+        before = look()
         import frozen_arena as fa
-        imported = size()
-        with fa.frozen_arena():
-            pass
-        import json
-        print(json.dumps([imported - started, size() - imported]))
+        seen = [before, look()]
+        for _ in range(3):
+            with fa.frozen_arena() as arena:
+                pass
+            report = arena.report
+            assert (arena.state, arena.nbytes, fa.arenas()) == ("sealed", 0, [])
+            assert report.blocks == report.mapped_bytes == report.live_bytes == 0, report
+            seen.append(look())
+        print(json.dumps(seen))
         """,
         prelude="",
     ).json
-    assert seen[0] < 128, "import reserves address space"
-    assert seen[1] < 1024, "an empty block reserves address space"
+    before, _imported, first, second, third = seen
+    assert third == second == first
+    assert (first["files"], first["descriptors"]) == (0, before["descriptors"])
+    assert first["size"] - before["size"] < 16 << 20, "what an arena leaves to a process"
 
 
 def test_large_and_odd_sizes_in_a_block() -> None:

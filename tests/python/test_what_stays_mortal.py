@@ -149,6 +149,84 @@ def test_also_freeze_names_an_extension_type_that_would_stay_mortal(given: str) 
     )
 
 
+@pytest.mark.parametrize("given", ["(GENERATOR, COROUTINE, ASYNC, FRAME)", "object", "lambda t: 1"])
+def test_also_freeze_leaves_what_runs_mortal_and_running(given: str) -> None:
+    """A frozen frame would never let go of its locals, and a generator writes to its own."""
+    run_python(
+        f"""
+        import types
+        GENERATOR, COROUTINE = types.GeneratorType, types.CoroutineType
+        ASYNC, FRAME = types.AsyncGeneratorType, types.FrameType
+        def count():
+            yield from range(3)
+        async def coroutine(): return 5
+        async def async_count(): yield 5
+        def frame(): return sys._getframe()
+        def finish(coroutine):
+            try:
+                coroutine.send(None)
+            except StopIteration as end:
+                return end.value
+        with frozen_arena(also_freeze={given}) as arena:
+            data = [count(), coroutine(), async_count(), frame(), ["list"]]
+            next(data[0])
+        reasons = mortal_reasons(arena.report)
+        assert set(reasons) >= {{"generator", "coroutine", "async_generator", "frame"}}, reasons
+        assert "list" not in reasons
+        def use():
+            ends = [finish(data[1]), finish(data[2].__anext__())]
+            return [next(data[0]), *ends, data[3].f_lineno > 0]
+        assert fork_and_report(use) == [1, 5, 5, True]
+        assert use() == [1, 5, 5, True] and list(data[0]) == [2]
+        """
+    )
+
+
+def test_also_freeze_of_everything_leaves_a_process_that_works_and_ends() -> None:
+    finished = run_python(
+        """
+        class Finalised:
+            def __del__(self): print("finished", flush=True)
+        class Thing: pass
+        with frozen_arena(also_freeze=object) as arena:
+            thing = Thing()
+            data = [Finalised(), threading.Lock(), open(os.devnull, "w"), (n for n in range(3))]
+            data += [weakref.ref(thing, print), memoryview(bytearray(9)), os.scandir("/")]
+        def use():
+            with data[1]:
+                data[2].write("text")
+            data[5][0] = 1
+            return [next(data[3]), data[4]() is thing, bytes(data[5])[0]]
+        assert fork_and_report(use) == [0, True, 1]
+        assert use() == [0, True, 1]
+        """
+    )
+    assert finished.stdout == ""  # who names a type gives up its finalizer
+
+
+@pytest.mark.parametrize("keyword", ["keep_mortal", "also_freeze"])
+@pytest.mark.parametrize(
+    "given", ["[]", "{int}", "frozenset({int, str})", "Predicate()", "'yes'.find"]
+)
+def test_types_may_come_in_any_collection_and_predicates_may_be_any_callable(
+    keyword: str, given: str
+) -> None:
+    run_python(
+        f"""
+        class Predicate:
+            def __call__(self, kind): return [] if kind is list else None
+        try:
+            with frozen_arena({keyword}={given}) as arena:
+                data = [[number] for number in range(100)]
+        except TypeError as error:  # the predicate's own
+            assert {given!r} == "'yes'.find" and "str" in str(error), error
+            assert arena.state == "abandoned" and data[7] == [7]
+        else:
+            assert arena.state == "sealed" and "list" not in mortal_reasons(arena.report)
+        """
+    )
+
+
 @needs_immortal
 def test_keep_mortal_wins_over_also_freeze() -> None:
     run_python(

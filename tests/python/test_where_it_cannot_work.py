@@ -27,6 +27,55 @@ def run_there(source, **config):
 """
 
 
+# How to make this interpreter look like one that cannot have arenas, and what it is then told.
+DISGUISES = {
+    "PyPy": ("sys.implementation.name = 'pypy'", "need CPython, and this is pypy"),
+    "macOS": ("sys.platform = 'darwin'", "need Linux, and this is darwin"),
+    "Windows": ("sys.platform = 'win32'; del os.register_at_fork", "and this is win32"),
+    "32 bit": ("sys.maxsize = 2**31 - 1", "need a 64-bit interpreter"),
+    "free-threaded": ("sysconfig.get_config_vars()['Py_GIL_DISABLED'] = 1", "with a GIL"),
+    "not built": ("sys.modules['frozen_arena._core'] = None", "install the package again"),
+    "of another build": (
+        "importlib.machinery.ExtensionFileLoader.create_module = refuse",
+        "undefined symbol: PyWhatever",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DISGUISES)
+def test_interpreter_that_cannot_have_arenas_says_why_and_runs_the_block(name: str) -> None:
+    disguise, reason = DISGUISES[name]
+    run_python(
+        f"""
+        import importlib.machinery, os, sys, sysconfig, warnings
+        import ctypes, dataclasses, inspect, threading  # as they are on this system
+        def refuse(loader, spec):
+            raise ImportError("undefined symbol: PyWhatever")
+        {disguise}
+        import frozen_arena as fa
+        status = fa.status()
+        assert not status.available and {reason!r} in status.reason, status
+        assert sys.modules.get("frozen_arena._core") is None
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            for _ in range(2):
+                with fa.frozen_arena("plain") as arena:
+                    data = [str(number) * 2 for number in range(1000)]
+        (warning,) = seen
+        assert warning.category is fa.FrozenArenaWarning and warning.filename == "<string>"
+        assert status.reason in str(warning.message), warning.message
+        assert (arena.state, arena.report, arena.nbytes) == ("abandoned", None, 0)
+        assert data[77] == "7777" and data not in arena and fa.arenas() == []
+        try:
+            with fa.frozen_arena(on_unsupported="raise"):
+                raise AssertionError("the block was entered")
+        except fa.Unsupported as error:
+            assert status.reason in str(error), error
+        """,
+        prelude="",
+    )
+
+
 def test_block_without_the_extension_runs_as_ordinary_code_and_warns_once() -> None:
     run_python(
         """
