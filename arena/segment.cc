@@ -1,6 +1,7 @@
 #include "arena/segment.h"
 
 #include <algorithm>
+#include <bit>
 #include <memory>
 #include <new>
 
@@ -31,18 +32,25 @@ bool VisitOne(const mi_heap_t* /*heap*/, const mi_heap_area_t* /*area*/, void* b
 struct LivePages {
   BitSet* pages;
   std::uintptr_t base;
+  int shift;         // of the size of an OS page
+  std::size_t last;  // the one marked last; neighbours are often on the same one
+  std::size_t bytes;
 };
 
 bool MarkLive(void* context, void* block, std::size_t size) {
-  const LivePages* const live = static_cast<const LivePages*>(context);
+  LivePages* const live = static_cast<LivePages*>(context);
   const std::uintptr_t begin = reinterpret_cast<std::uintptr_t>(block) - live->base;
-  const std::size_t page = os::PageSize();
-  live->pages->Set(begin / page, (begin + size - 1) / page + 1);
+  const std::size_t first = begin >> live->shift;
+  const std::size_t last = (begin + size - 1) >> live->shift;
+  live->bytes += size;
+  if (first == last && last == live->last) return true;
+  live->pages->Set(first, last + 1);
+  live->last = last;
   return true;
 }
 
 bool CountLive(void* context, void* /*block*/, std::size_t size) {
-  static_cast<LaneStats*>(context)->live_bytes += size;
+  *static_cast<std::size_t*>(context) += size;
   return true;
 }
 
@@ -172,13 +180,15 @@ void Segment::UnmapUnowned() {
   });
 }
 
-BitSet Segment::LiveOsPages() const {
+BitSet Segment::LiveOsPages(std::size_t* bytes) const {
   BitSet pages;
   std::size_t end = 0;
   owned_.ForEachRun([&end](std::size_t, std::size_t last) { end = last; });
   pages.Reserve(end * (kSliceSize / os::PageSize()));
-  LivePages live{&pages, track_->range().begin};
+  LivePages live{&pages, track_->range().begin, std::countr_zero(os::PageSize()), ~std::size_t{0},
+                 0};
   VisitBlocks(&MarkLive, &live);
+  *bytes = live.bytes;
   return pages;
 }
 
@@ -228,11 +238,10 @@ bool Segment::Seal(LaneStats* stats) noexcept {
   }
   const MappingLock lock(MappingMutex());
   LaneStats mine;
-  VisitBlocks(&CountLive, &mine);
   bool sealed = false;
   bool had_memory = true;
   try {
-    const BitSet live = LiveOsPages();
+    const BitSet live = LiveOsPages(&mine.live_bytes);
     const std::vector<Extent> owned = OwnedExtents();
     UnmapUnowned();
     if (backing_.ReadyToSeal(owned)) {
@@ -241,6 +250,8 @@ bool Segment::Seal(LaneStats* stats) noexcept {
     }
   } catch (const std::bad_alloc&) {
     had_memory = false;
+    mine.live_bytes = 0;
+    VisitBlocks(&CountLive, &mine.live_bytes);
   }
   mine.mapped_bytes = owned_bytes();
   mine.free_bytes = mine.mapped_bytes - mine.live_bytes - mine.punched_bytes;

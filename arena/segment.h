@@ -69,7 +69,7 @@ class Segment : public Region {
   bool MapSlices(std::size_t first, std::size_t last);
   bool MapGranuleAhead(std::uintptr_t granule);
   void UnmapUnowned();
-  BitSet LiveOsPages() const;
+  BitSet LiveOsPages(std::size_t* bytes) const;
   std::size_t PunchFree(const BitSet& live) noexcept;
   bool Remap(const std::vector<Extent>& extents) noexcept;
   std::vector<Extent> Extents(const BitSet& slices) const;
