@@ -135,10 +135,16 @@ void Arena::Free(void* block) noexcept {
   --live_blocks_;
   if (state_ != ArenaState::kSealed) {
     Region* const region = AddressMap::Find(AddressOf(block));
-    if (region->kind == RegionKind::kLargeBlock) {
-      region->lane->FreeLarge(static_cast<LargeBlock*>(region));
-    } else {
-      region->lane->FreeSmall(block);
+    switch (region->kind) {
+      case RegionKind::kSegment:
+        region->lane->FreeSmall(block);
+        break;
+      case RegionKind::kSpanPool:
+        region->lane->FreeInSpan(static_cast<SpanPool*>(region), block);
+        break;
+      case RegionKind::kLargeBlock:
+        region->lane->FreeLarge(static_cast<LargeBlock*>(region));
+        break;
     }
   }
   if (live_blocks_ == 0) [[unlikely]]
@@ -147,9 +153,15 @@ void Arena::Free(void* block) noexcept {
 
 std::size_t Arena::UsableSize(const void* block) const noexcept {
   const Region* const region = AddressMap::Find(AddressOf(block));
-  if (region->kind == RegionKind::kLargeBlock)
-    return static_cast<const LargeBlock*>(region)->size();
-  return mi_usable_size(block);
+  switch (region->kind) {
+    case RegionKind::kSegment:
+      return mi_usable_size(block);
+    case RegionKind::kSpanPool:
+      return static_cast<const SpanPool*>(region)->SpanOf(AddressOf(block))->block_size;
+    case RegionKind::kLargeBlock:
+      return static_cast<const LargeBlock*>(region)->size();
+  }
+  return 0;
 }
 
 bool Arena::ResizeInPlace(void* block, std::size_t size) noexcept {
@@ -159,7 +171,7 @@ bool Arena::ResizeInPlace(void* block, std::size_t size) noexcept {
     if (size <= large->size()) return state_ == ArenaState::kSealed || size > large->size() / 2;
     return state_ == ArenaState::kBuilding && large->Resize(size);
   }
-  const std::size_t usable = mi_usable_size(block);
+  const std::size_t usable = UsableSize(block);
   // A sealed block never gives memory back; a building one moves when less than half of it is still
   // wanted.
   return size <= usable && (state_ == ArenaState::kSealed || size > usable / 2);

@@ -19,13 +19,12 @@
 #include "arena/audit.h"
 #include "arena/lane_policy.h"
 #include "arena/page_accounting.h"
+#include "arena/region.h"
 #include "arena/stats.h"
 #include "arena/status.h"
 #include "arena/units.h"
 
 namespace frozen_arena {
-
-class Lane;
 
 enum class LaneKind : std::uint8_t { kObjects = 0, kPayload = 1 };
 inline constexpr std::size_t kLaneCount = 2;
@@ -45,10 +44,6 @@ struct ArenaOptions {
   static constexpr Bytes kFirstNotice{256 *
                                       kMiB};  // earlier ones cost a loader more than the garbage
 };
-
-// Called once for each live block. `size` is the usable size of the block in bytes. Returns false
-// to stop. May not allocate from, or free into, the arena that is visited.
-using BlockVisitor = bool (*)(void* context, void* block, std::size_t size);
 
 class Arena {
  public:

@@ -61,6 +61,8 @@ Segment* Lane::Extend() noexcept {
 void* Lane::Allocate(std::size_t size) noexcept {
   if (size > kLargeBlockSize) [[unlikely]]
     return AllocateLarge(size);
+  if (size >= SpanLane::kSmallest && size <= SpanLane::kLargest)
+    return spans_.Allocate(size, arena_, this, &policy_);
   // mimalloc aligns blocks of 16 bytes and more to 16, as pymalloc aligns all.
   const std::size_t wanted = size < 16 ? 16 : RoundUp(size, 8);
   if (mi_theap_t* const theap = TheapOfThisThread()) [[likely]] {
@@ -93,6 +95,9 @@ bool Lane::VisitBlocks(BlockVisitor visitor, void* context) const noexcept {
   for (const auto& segment : segments_) {
     if (!segment->VisitBlocks(visitor, context)) return false;
   }
+  for (const auto& pool : spans_.pools()) {
+    if (!pool->VisitBlocks(visitor, context)) return false;
+  }
   return std::all_of(large_.begin(), large_.end(), [&](const auto& entry) {
     return visitor(context, entry.second->address(), entry.second->size());
   });
@@ -102,6 +107,7 @@ bool Lane::Seal() noexcept {
   stats_.huge_pages_refused = policy_.huge_pages_refused;
   bool had_memory = true;
   for (const auto& segment : segments_) had_memory = segment->Seal(&stats_) && had_memory;
+  for (const auto& pool : spans_.pools()) had_memory = pool->Seal(&stats_) && had_memory;
   for (const auto& entry : large_) had_memory = entry.second->Seal(&stats_) && had_memory;
   return had_memory;
 }
@@ -114,6 +120,7 @@ void Lane::Abandon() noexcept {
 
 void Lane::EndSharing() noexcept {
   for (const auto& segment : segments_) segment->EndSharing();
+  for (const auto& pool : spans_.pools()) pool->EndSharing();
   for (const auto& entry : large_) entry.second->EndSharing();
 }
 
@@ -123,6 +130,7 @@ void Lane::EndLeases() noexcept {
 
 void Lane::Release() noexcept {
   segments_.clear();
+  spans_.Release();
   large_.clear();
   epoch_ = NextEpoch();
 }
@@ -133,6 +141,7 @@ std::vector<Extent> Lane::Extents() const {
     const std::vector<Extent> owned = segment->OwnedExtents();
     extents.insert(extents.end(), owned.begin(), owned.end());
   }
+  for (const auto& pool : spans_.pools()) extents.push_back({pool->begin(), pool->size(), 0});
   for (const auto& [begin, block] : large_) extents.push_back({begin, block->size(), 0});
   std::sort(extents.begin(), extents.end(),
             [](const Extent& a, const Extent& b) { return a.address < b.address; });

@@ -1,4 +1,4 @@
-// Lane: one of the two kinds of memory of an arena, as a list of segments and of large blocks.
+// Lane: one of the two kinds of memory of an arena, as lists of segments, spans and large blocks.
 //
 // Before the seal a lane allocates from its last segment; when that is full it leases the next
 // track. After it, a lane only answers questions.
@@ -15,6 +15,7 @@
 #include "arena/large_block.h"
 #include "arena/page_accounting.h"
 #include "arena/segment.h"
+#include "arena/span.h"
 #include "arena/stats.h"
 
 namespace frozen_arena {
@@ -31,9 +32,9 @@ class Lane {
   void* Allocate(std::size_t size) noexcept;
   void FreeSmall(void* block) noexcept;
   void FreeLarge(LargeBlock* block) noexcept;
+  void FreeInSpan(SpanPool* pool, void* block) noexcept { spans_.Free(pool, block); }
 
   bool VisitBlocks(BlockVisitor visitor, void* context) const noexcept;
-  bool Empty() const noexcept { return segments_.empty() && large_.empty(); }
 
   bool Seal() noexcept;  // as Segment::Seal, of all its parts
   void Abandon() noexcept;
@@ -59,6 +60,7 @@ class Lane {
   LanePolicy policy_;
   LaneStats stats_;
   std::vector<std::unique_ptr<Segment>> segments_;
+  SpanLane spans_;
   std::unordered_map<std::uintptr_t, std::unique_ptr<LargeBlock>> large_;
 };
 

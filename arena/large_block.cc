@@ -5,18 +5,21 @@
 
 #include "arena/address_map.h"
 #include "arena/mapping_lock.h"
+#include "arena/punch.h"
 
 namespace frozen_arena {
 
 LargeBlock* LargeBlock::Create(Arena* arena, Lane* lane, std::size_t size, LanePolicy* policy) {
   if (size > std::size_t{1} << 46) return nullptr;
-  std::unique_ptr<LargeBlock> block(new LargeBlock(arena, lane, policy));
-  {
-    const MappingLock lock(MappingMutex());
-    block->range_ = AddressSpace::Take(RoundUp(2 * size, kGranuleSize), kGranuleSize);
-  }
-  if (!block->range_ || !block->Resize(size)) return nullptr;
+  std::unique_ptr<LargeBlock> block(new LargeBlock(arena, lane, policy, RegionKind::kLargeBlock));
+  if (!block->Reserve(2 * size) || !block->Resize(size)) return nullptr;
   return block.release();
+}
+
+bool LargeBlock::Reserve(std::size_t size) noexcept {
+  const MappingLock lock(MappingMutex());
+  range_ = AddressSpace::Take(RoundUp(size, kGranuleSize), kGranuleSize);
+  return static_cast<bool>(range_);
 }
 
 LargeBlock::~LargeBlock() {
@@ -72,22 +75,32 @@ bool LargeBlock::Resize(std::size_t size) noexcept {
   return true;  // what is cut off stays with the block: it may grow again
 }
 
-bool LargeBlock::Seal(LaneStats* stats) noexcept {
+bool LargeBlock::SealLive(const BitSet* live, std::size_t live_bytes, LaneStats* stats) noexcept {
   const MappingLock lock(MappingMutex());
   bool sealed = false;
   bool had_memory = true;
+  LaneStats mine;
   try {
     const std::vector<Extent> whole{{range_.begin, size_, 0}};
-    if (backing_.ReadyToSeal(whole) && backing_.Seal(whole) == 1) {
-      shared_ = 0;
-      sealed = backing_.file_sealed();
+    BitSet huge;
+    huge.Set(0, huge_bytes_ >> kGranuleShift);
+    if (backing_.ReadyToSeal(whole)) {
+      if (live != nullptr) {
+        const std::size_t end = size_ / os::PageSize();
+        mine.punched_bytes = PunchFree(&backing_, range_.begin, 0, end, *live, &huge);
+        huge_bytes_ = huge.Count() * kGranuleSize;
+      }
+      if (backing_.Seal(whole) == 1) {
+        shared_ = 0;
+        sealed = backing_.file_sealed();
+      }
     }
   } catch (const std::bad_alloc&) {
     had_memory = false;
   }
-  LaneStats mine;
   mine.mapped_bytes = size_;
-  mine.live_bytes = size_;
+  mine.live_bytes = live_bytes;
+  mine.free_bytes = size_ - live_bytes - mine.punched_bytes;
   mine.huge_bytes = huge_bytes_;
   if (!sealed) mine.unsealed_bytes = size_;
   *stats += mine;

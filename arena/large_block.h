@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "arena/backing.h"
+#include "arena/bit_set.h"
 #include "arena/lane_policy.h"
 #include "arena/region.h"
 #include "arena/stats.h"
@@ -38,12 +39,20 @@ class LargeBlock : public Region {
   // Grows or shrinks without moving; before the seal. False when it must move.
   bool Resize(std::size_t size) noexcept;
 
-  bool Seal(LaneStats* stats) noexcept;  // as Segment::Seal
-  void EndSharing() noexcept;            // as Segment::EndSharing
+  bool Seal(LaneStats* stats) noexcept { return SealLive(nullptr, size_, stats); }
+  void EndSharing() noexcept;  // as Segment::EndSharing
+
+ protected:
+  LargeBlock(Arena* owner, Lane* owner_lane, LanePolicy* policy, RegionKind region_kind) noexcept
+      : Region{owner, owner_lane, region_kind}, policy_(policy) {}
+  // Address space to grow into. False when refused.
+  bool Reserve(std::size_t size) noexcept;
+  // As Segment::Seal. `live` are the OS pages that are needed, all when it is nullptr, for blocks
+  // of `live_bytes` in all.
+  bool SealLive(const BitSet* live, std::size_t live_bytes, LaneStats* stats) noexcept;
+  const LanePolicy& policy() const noexcept { return *policy_; }
 
  private:
-  LargeBlock(Arena* owner, Lane* owner_lane, LanePolicy* policy) noexcept
-      : Region{owner, owner_lane, RegionKind::kLargeBlock}, policy_(policy) {}
   bool MapMore(std::size_t size) noexcept;
   void CollapseUpTo(std::size_t size) noexcept;
 

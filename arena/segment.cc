@@ -8,14 +8,11 @@
 #include "arena/address_map.h"
 #include "arena/check.h"
 #include "arena/mapping_lock.h"
+#include "arena/punch.h"
 #include "arena/units.h"
 
 namespace frozen_arena {
 namespace {
-
-// A huge page is kept whole unless an eighth of it is free: splitting it costs readers the huge
-// page's TLB entry, keeping it costs the free bytes.
-constexpr std::size_t kWorthSplitting = kGranuleSize / 8;
 
 struct Visit {
   BlockVisitor visitor;
@@ -192,34 +189,6 @@ BitSet Segment::LiveOsPages(std::size_t* bytes) const {
   return pages;
 }
 
-// Returns the bytes that went back. A refused punch leaves free bytes behind.
-std::size_t Segment::PunchFree(const BitSet& live) noexcept {
-  const std::size_t page = os::PageSize();
-  const std::size_t per_slice = kSliceSize / page;
-  const std::size_t per_granule = kGranuleSize / page;
-  std::size_t punched = 0;
-  owned_.ForEachRun([&](std::size_t first, std::size_t last) {
-    const std::size_t end = last * per_slice;
-    for (std::size_t at = first * per_slice; at < end;) {
-      const std::size_t granule = at / per_granule;
-      const std::size_t stop = std::min((granule + 1) * per_granule, end);
-      const std::size_t unused = (stop - at) - live.CountIn(at, stop);
-      const bool whole = huge_.Has(granule) && unused * page < kWorthSplitting;
-      if (!whole) huge_.Clear(granule, granule + 1);
-      for (std::size_t i = at; !whole && i < stop;) {
-        std::size_t hole = i;
-        while (hole < stop && !live.Has(hole)) ++hole;
-        const std::size_t size = (hole - i) * page;
-        if (size > 0 && backing_.Punch({track_->range().begin + i * page, size, i * page}))
-          punched += size;
-        i = hole + 1;
-      }
-      at = stop;
-    }
-  });
-  return punched;
-}
-
 bool Segment::Remap(const std::vector<Extent>& extents) noexcept {
   const std::size_t granted = backing_.Seal(extents);
   for (std::size_t i = 0; i < granted; ++i) {
@@ -245,7 +214,11 @@ bool Segment::Seal(LaneStats* stats) noexcept {
     const std::vector<Extent> owned = OwnedExtents();
     UnmapUnowned();
     if (backing_.ReadyToSeal(owned)) {
-      mine.punched_bytes = PunchFree(live);
+      const std::size_t per_slice = kSliceSize / os::PageSize();
+      owned_.ForEachRun([&](std::size_t first, std::size_t last) {
+        mine.punched_bytes += PunchFree(&backing_, track_->range().begin, first * per_slice,
+                                        last * per_slice, live, &huge_);
+      });
       sealed = Remap(owned) && backing_.file_sealed();
     }
   } catch (const std::bad_alloc&) {

@@ -21,8 +21,6 @@
 
 namespace frozen_arena {
 
-using BlockVisitor = bool (*)(void* context, void* block, std::size_t size);
-
 class Segment : public Region {
  public:
   // A segment on a leased track, or nullptr. `number` counts the segments of the lane. May throw
@@ -70,7 +68,6 @@ class Segment : public Region {
   bool MapGranuleAhead(std::uintptr_t granule);
   void UnmapUnowned();
   BitSet LiveOsPages(std::size_t* bytes) const;
-  std::size_t PunchFree(const BitSet& live) noexcept;
   bool Remap(const std::vector<Extent>& extents) noexcept;
   std::vector<Extent> Extents(const BitSet& slices) const;
 
