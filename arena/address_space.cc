@@ -1,5 +1,9 @@
 #include "arena/address_space.h"
 
+#include <algorithm>
+#include <new>
+#include <vector>
+
 #include "arena/faults.h"
 #include "arena/units.h"
 
@@ -22,19 +26,60 @@ os::MapResult Probe(std::uintptr_t address) {
   return result;
 }
 
+// Preferred addresses that were given back, ascending, no two adjacent. Never deleted. What there
+// is no memory to remember is not used again, of 48 TiB.
+constinit std::vector<AddressRange>* returned = nullptr;
+
+AddressRange TakeReturned(std::size_t size, std::size_t alignment) noexcept {
+  if (returned == nullptr) return {};
+  for (auto place = returned->begin(); place != returned->end(); ++place) {
+    if (place->begin % alignment != 0 || place->size < size) continue;
+    const AddressRange taken{place->begin, size, false};
+    *place = {place->begin + size, place->size - size, false};
+    if (place->size == 0) returned->erase(place);
+    return taken;
+  }
+  return {};
+}
+
+void Return(const AddressRange& range) noexcept {
+  try {
+    if (returned == nullptr) returned = new std::vector<AddressRange>;
+    const auto after =
+        std::find_if(returned->begin(), returned->end(),
+                     [&](const AddressRange& one) { return one.begin > range.begin; });
+    const auto place = returned->insert(after, range);
+    const auto next = place + 1;
+    if (next != returned->end() && place->end() == next->begin) {
+      place->size += next->size;
+      returned->erase(next);
+    }
+    if (place != returned->begin() && (place - 1)->end() == place->begin) {
+      (place - 1)->size += place->size;
+      returned->erase(place);
+    }
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+}
+
 }  // namespace
 
 AddressRange AddressSpace::Take(std::size_t size, std::size_t alignment) noexcept {
   while (preferred_exists) {
-    const std::uintptr_t begin = RoundUp(next_preferred, alignment);
-    if (begin + size > kPreferredEnd) {
+    AddressRange range = TakeReturned(size, alignment);
+    if (!range) range = {RoundUp(next_preferred, alignment), size, false};
+    if (range.end() > kPreferredEnd) {
       preferred_exists = false;
       break;
     }
-    const os::MapResult result = Probe(begin);
-    if (result == os::MapResult::kRefused) break;
-    next_preferred = begin + size;
-    if (result == os::MapResult::kMapped) return {begin, size, false};
+    next_preferred = std::max(next_preferred, range.end());
+    const os::MapResult result = Probe(range.begin);
+    if (result == os::MapResult::kRefused) {
+      Return(range);
+      break;
+    }
+    if (result == os::MapResult::kMapped) return range;
   }
   const std::uintptr_t begin = os::Reserve(size, alignment);
   if (begin == 0) return {};
@@ -42,7 +87,11 @@ AddressRange AddressSpace::Take(std::size_t size, std::size_t alignment) noexcep
 }
 
 void AddressSpace::Give(const AddressRange& range) noexcept {
-  if (range) os::Unmap(range.begin, range.size);
+  if (range.reserved) {
+    os::Unmap(range.begin, range.size);
+  } else if (range) {
+    Return(range);
+  }
 }
 
 os::MapResult AddressSpace::Map(const AddressRange& range, std::uintptr_t address, std::size_t size,

@@ -27,7 +27,9 @@ class AddressSpace {
   // when refused. The caller holds the mapping lock.
   static AddressRange Take(std::size_t size, std::size_t alignment) noexcept;
 
-  // Gives a range back, with all that is mapped in it.
+  // Gives a range back, to be taken again: a process that makes one arena after another shall not
+  // go through all addresses. What was mapped in a preferred range has to be unmapped by now; a
+  // reserved one goes with all that is mapped in it.
   static void Give(const AddressRange& range) noexcept;
 
   // Makes memory of a part of `range`: of a file when `descriptor` is not -1, else ordinary private

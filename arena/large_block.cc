@@ -25,11 +25,8 @@ bool LargeBlock::Reserve(std::size_t size) noexcept {
 LargeBlock::~LargeBlock() {
   const MappingLock lock(MappingMutex());
   if (slices_ != 0) AddressMap::Assign(range_.begin, range_.begin + slices_, nullptr);
-  if (range_.reserved) {
-    AddressSpace::Give(range_);
-  } else if (size_ != 0) {
-    os::Unmap(range_.begin, size_);
-  }
+  if (!range_.reserved && size_ != 0) os::Unmap(range_.begin, size_);
+  AddressSpace::Give(range_);
   policy_->budget->GiveBack(size_);
   policy_->lane_mapped -= size_;
 }

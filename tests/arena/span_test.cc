@@ -99,6 +99,20 @@ TEST(SpanTest, MemoryOfOneSizeServesAnotherWhenItIsFree) {
   EXPECT_LE(arena->stats().mapped_bytes, after_first + kMiB);
 }
 
+TEST(SpanTest, OneArenaAfterAnotherUsesTheSameAddresses) {
+  std::set<std::uintptr_t> places;
+  for (int i = 0; i < 200; ++i) {
+    const ArenaOwner arena(Arena::Create({}));
+    void* const middle = arena->Allocate(LaneKind::kObjects, 1000);
+    void* const large = arena->Allocate(LaneKind::kObjects, 3 * kMiB + i % 7 * kMiB);
+    places.insert(reinterpret_cast<std::uintptr_t>(middle));
+    places.insert(reinterpret_cast<std::uintptr_t>(large));
+    arena->Free(middle);
+    arena->Free(large);
+  }
+  EXPECT_LE(*places.rbegin() - *places.begin(), 64 * kMiB);
+}
+
 TEST(SpanTest, TheSealGivesBackWhatHoldsNoBlock) {
   const ArenaOwner arena(Arena::Create({}));
   std::vector<void*> blocks;
