@@ -85,7 +85,9 @@ bool Backing::MoveToNewFile(const std::vector<Extent>& extents) noexcept {
 }
 
 bool Backing::ReadyToSeal(const std::vector<Extent>& extents) noexcept {
-  if (mode_ == BackingMode::kPrivate && MoveToNewFile(extents)) mode_ = BackingMode::kMoved;
+  // What another thread writes between the copy and the remap would be lost.
+  if (mode_ == BackingMode::kPrivate && !os::HasOtherThreads() && MoveToNewFile(extents))
+    mode_ = BackingMode::kMoved;
   return mode_ == BackingMode::kShared || mode_ == BackingMode::kMoved;
 }
 

@@ -57,7 +57,7 @@ class Backing {
 
   // Before the last Punch and Seal. In mode kPrivate the content moves to a new file, because the
   // old one is the child's as well, and what is private has left it. False when there is no file to
-  // seal; then the memory stays as it is.
+  // seal, or another thread that might write meanwhile; then the memory stays as it is.
   bool ReadyToSeal(const std::vector<Extent>& extents) noexcept;
 
   // Maps `extents` private, one after another, and returns how many the kernel granted. All: the

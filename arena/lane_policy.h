@@ -14,16 +14,16 @@ namespace frozen_arena {
 struct Budget {
   std::size_t limit = 0;   // 0: none
   std::size_t mapped = 0;  // bytes behind which memory can come
-  bool exhausted = false;  // a request was refused; the lanes ask for no more
+  bool exhausted = false;  // small blocks were refused memory; the lanes ask for no more
   std::size_t notify_at =
       0;  // when `mapped` gets here, on_doubled is called and the mark moves to twice that
   void (*on_doubled)() = nullptr;
 
+  bool HasRoom(std::size_t bytes) const noexcept {
+    return (limit == 0 || (bytes <= limit && mapped <= limit - bytes)) && os::LeavesRoom(bytes);
+  }
   bool Take(std::size_t bytes) noexcept {
-    if ((limit != 0 && mapped + bytes > limit) || !os::LeavesRoom(bytes)) {
-      exhausted = true;
-      return false;
-    }
+    if (!HasRoom(bytes)) return false;
     mapped += bytes;
     if (notify_at != 0 && mapped >= notify_at) {
       notify_at = mapped * 2;

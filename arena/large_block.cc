@@ -10,7 +10,8 @@
 namespace frozen_arena {
 
 LargeBlock* LargeBlock::Create(Arena* arena, Lane* lane, std::size_t size, LanePolicy* policy) {
-  if (size > std::size_t{1} << 46) return nullptr;
+  // As malloc does: what the machine does not have is refused now, not found out page by page.
+  if (size > os::TotalMemory() || !policy->budget->HasRoom(size)) return nullptr;
   std::unique_ptr<LargeBlock> block(new LargeBlock(arena, lane, policy, RegionKind::kLargeBlock));
   if (!block->Reserve(2 * size) || !block->Resize(size)) return nullptr;
   return block.release();
@@ -33,7 +34,7 @@ LargeBlock::~LargeBlock() {
 
 bool LargeBlock::MapMore(std::size_t size) noexcept {
   const std::size_t more = size - size_;
-  if (!policy_->budget->Take(more)) return false;
+  if (size > os::TotalMemory() || !policy_->budget->Take(more)) return false;
   const Extent extent{range_.begin + size_, more, size_};
   const std::size_t slices = RoundUp(size, kSliceSize);
   if (!AddressMap::Assign(range_.begin, range_.begin + slices, this) ||
@@ -74,6 +75,10 @@ bool LargeBlock::Resize(std::size_t size) noexcept {
 
 bool LargeBlock::SealLive(const BitSet* live, std::size_t live_bytes, LaneStats* stats) noexcept {
   const MappingLock lock(MappingMutex());
+  if (size_ == 0) {
+    backing_.CloseFile();
+    return true;
+  }
   bool sealed = false;
   bool had_memory = true;
   LaneStats mine;

@@ -6,7 +6,9 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "arena/faults.h"
@@ -111,6 +113,17 @@ bool LeavesRoom(std::size_t size) noexcept {
   if (got == MAP_FAILED) return false;
   ::munmap(got, size + kRoomLeft);
   return true;
+}
+
+std::size_t TotalMemory() noexcept {
+  struct sysinfo facts {};
+  if (::sysinfo(&facts) != 0) return std::size_t{1} << 46;
+  return (std::size_t{facts.totalram} + facts.totalswap) * facts.mem_unit;
+}
+
+bool HasOtherThreads() noexcept {
+  struct stat facts {};
+  return ::stat("/proc/self/task", &facts) != 0 || facts.st_nlink != 3;  // ".", ".." and one thread
 }
 
 int CreateMemfd() noexcept {

@@ -50,6 +50,12 @@ void Unmap(std::uintptr_t address, std::size_t size) noexcept;
 inline constexpr std::size_t kRoomLeft = std::size_t{16} << 20;
 bool LeavesRoom(std::size_t size) noexcept;
 
+// Bytes of memory and swap of this machine (sysinfo(2)).
+std::size_t TotalMemory() noexcept;
+
+// Whether this process has another thread, of whatever language; yes when the kernel does not say.
+bool HasOtherThreads() noexcept;
+
 // An unnamed file in memory that can be sealed and does not reach exec'd programs. -1 where
 // memfd_create is missing or refused (Linux 3.17; some sandboxes).
 int CreateMemfd() noexcept;

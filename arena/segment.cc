@@ -123,7 +123,10 @@ bool Segment::Commit(std::uintptr_t begin, std::size_t size) noexcept {
     const std::size_t last = SliceOf(begin + size);
     const std::size_t fresh = (last - first) - owned_.CountIn(first, last);
     owned_.Reserve(last);
-    if (!policy_->budget->Take(fresh * kSliceSize)) return false;
+    if (!policy_->budget->Take(fresh * kSliceSize)) {
+      policy_->budget->exhausted = true;
+      return false;
+    }
     for (std::uintptr_t granule = RoundDown(begin, kGranuleSize); granule < begin + size;
          granule += kGranuleSize) {
       MapGranuleAhead(granule);

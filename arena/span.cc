@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "arena/bit_set.h"
 #include "arena/check.h"
@@ -127,6 +128,22 @@ void SpanLane::Free(SpanPool* pool, void* block) noexcept {
   span->free_head = static_cast<std::uint16_t>(index + 1);
 }
 
+Span* SpanLane::CutSpan(Arena* arena, Lane* lane, LanePolicy* policy) {
+  if (!pools_.empty()) {
+    if (Span* const span = pools_.back()->Cut()) return span;
+  }
+  if (policy->budget->exhausted) return nullptr;
+  pools_.reserve(pools_.size() + 1);
+  std::unique_ptr<SpanPool> pool(SpanPool::Create(arena, lane, pools_.size(), policy));
+  Span* const span = pool == nullptr ? nullptr : pool->Cut();
+  if (span != nullptr) {
+    pools_.push_back(std::move(pool));
+  } else {
+    policy->budget->exhausted = true;
+  }
+  return span;
+}
+
 Span* SpanLane::NewSpan(std::size_t size_class, Arena* arena, Lane* lane,
                         LanePolicy* policy) noexcept {
   Span* span = empty_;
@@ -134,16 +151,10 @@ Span* SpanLane::NewSpan(std::size_t size_class, Arena* arena, Lane* lane,
     empty_ = span->next;
   } else {
     try {
-      if (pools_.empty() || pools_.back()->full()) {
-        pools_.reserve(pools_.size() + 1);
-        SpanPool* const pool = SpanPool::Create(arena, lane, pools_.size(), policy);
-        if (pool == nullptr) return nullptr;
-        pools_.emplace_back(pool);
-      }
+      span = CutSpan(arena, lane, policy);
     } catch (const std::bad_alloc&) {
       return nullptr;
     }
-    span = pools_.back()->Cut();
     if (span == nullptr) return nullptr;
   }
   const std::uintptr_t begin = span->begin;

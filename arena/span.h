@@ -85,6 +85,7 @@ class SpanLane {
 
   static std::size_t ClassOf(std::size_t size) noexcept;
   static std::size_t SizeOf(std::size_t size_class) noexcept;
+  Span* CutSpan(Arena* arena, Lane* lane, LanePolicy* policy);
   Span* NewSpan(std::size_t size_class, Arena* arena, Lane* lane, LanePolicy* policy) noexcept;
   void Link(Span* span) noexcept;
   void Unlink(Span* span) noexcept;

@@ -2,8 +2,8 @@
 // way to let it find there, for a moment, only what it shall look at.
 //
 // Their heads lie in structures that differ between patch releases. They are found by the objects:
-// whoever is first or last of a list is linked to its head. Permanent objects (gc.freeze) are in
-// none of these lists before 3.14.
+// whoever is first or last of a list is linked to its head. Permanent objects (gc.freeze) are left
+// alone.
 #ifndef FROZEN_ARENA_PYTHON_FREEZE_COLLECTOR_LISTS_H_
 #define FROZEN_ARENA_PYTHON_FREEZE_COLLECTOR_LISTS_H_
 
@@ -37,12 +37,15 @@ class CollectorLists {
   // Right after Read: moves all objects but `rest` to lists of our own, where a collection does not
   // find them but untracking works as ever. PutBack must follow.
   void SetAsideAllBut(const std::vector<PyObject*>& rest) noexcept;
-  // Puts each list back in front of what its generation has got meanwhile.
+  // Puts everything into the oldest generation, as a full collection does with what survives.
   void PutBack() noexcept;
 
  private:
   bool Enter(PyObject* object) noexcept;
-  bool FindHeads() noexcept;
+  bool IsGeneration(const GcHead* head) const noexcept;
+  bool CloseLists() noexcept;
+  GcHead* OldestHead() const noexcept;
+  bool Drop(const PyObject* newest) noexcept;
 
   ScratchVector<PyObject*> objects_;
   std::vector<List> lists_;

@@ -202,6 +202,7 @@ bool FreezeObjects(Arena& arena, const FreezeOptions& options, PyObject* finalis
     Freeze freeze(&arena, options, ledger);
     if (!freeze.Prepare(finalisable)) return false;
     freeze.Apply();
+    TagImmortalLocals();
     freeze.WriteLedger();
     return true;
   } catch (const std::bad_alloc&) {

@@ -52,7 +52,7 @@ constexpr std::size_t CodeOffset() {
 }
 
 template <typename Thread>
-const _PyInterpreterFrame* TopFrame(const Thread* thread) noexcept {
+_PyInterpreterFrame* TopFrame(const Thread* thread) noexcept {
   if constexpr (requires { thread->cframe; }) {
     return thread->cframe == nullptr ? nullptr : thread->cframe->current_frame;
   } else {
@@ -66,15 +66,23 @@ PyObject* ReferenceAt(const void* word) noexcept {
                                      kStackReferenceMask);  // NOLINT(performance-no-int-to-ptr)
 }
 
-void VisitLocalsOf(const _PyInterpreterFrame* frame, LocalVisitor visitor, void* context) noexcept {
+// Calls `visit` with the address of each word that is a local variable.
+template <typename Visit>
+void ForEachLocal(_PyInterpreterFrame* frame, Visit&& visit) noexcept {
   if (frame->owner > kLastFrameOwnerWithLocals) return;
   PyObject* const code =
       ReferenceAt(reinterpret_cast<const char*>(frame) + CodeOffset<_PyInterpreterFrame>());
   if (code == nullptr || !PyCode_Check(code)) return;
   const int locals = reinterpret_cast<PyCodeObject*>(code)->co_nlocalsplus;
-  for (int i = 0; i < locals; ++i) {
-    PyObject* const value = ReferenceAt(&frame->localsplus[i]);
-    if (value != nullptr) visitor(context, value);
+  for (int i = 0; i < locals; ++i) visit(&frame->localsplus[i]);
+}
+
+template <typename Visit>
+void ForEachFrame(Visit&& visit) noexcept {
+  PyThreadState* thread = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+  for (; thread != nullptr; thread = PyThreadState_Next(thread)) {
+    _PyInterpreterFrame* frame = TopFrame(thread);
+    for (; frame != nullptr; frame = frame->previous) visit(frame);
   }
 }
 
@@ -109,13 +117,23 @@ bool VisitGcObjects(GcObjectVisitor visitor, void* context) noexcept {
 }
 
 void VisitFrameLocals(LocalVisitor visitor, void* context) noexcept {
-  PyThreadState* thread = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
-  for (; thread != nullptr; thread = PyThreadState_Next(thread)) {
-    for (const _PyInterpreterFrame* frame = TopFrame(thread); frame != nullptr;
-         frame = frame->previous) {
-      VisitLocalsOf(frame, visitor, context);
-    }
-  }
+  ForEachFrame([&](_PyInterpreterFrame* frame) {
+    ForEachLocal(frame, [&](const void* word) {
+      PyObject* const value = ReferenceAt(word);
+      if (value != nullptr) visitor(context, value);
+    });
+  });
+}
+
+void TagImmortalLocals() noexcept {
+  if constexpr (!kCountHasFlags) return;
+  ForEachFrame([](_PyInterpreterFrame* frame) {
+    ForEachLocal(frame, [](void* word) {
+      auto& bits = *static_cast<std::uintptr_t*>(word);
+      if (bits == 0 || (bits & ~kStackReferenceMask) != 0) return;  // tagged already, or no object
+      if (IsImmortalForGood(ReferenceAt(word))) bits |= kUncountedTag;
+    });
+  });
 }
 
 bool HasOtherThreads() noexcept {

@@ -17,6 +17,12 @@ using LocalVisitor = void (*)(void* context, PyObject* value);
 // Needs the GIL; creates no object.
 void VisitFrameLocals(LocalVisitor visitor, void* context) noexcept;
 
+// 3.14+: a reference in a frame says by a tag whether it is counted, and closing a counted one
+// writes to the count, whatever that is (PyStackRef_CLOSE in pycore_stackref.h). Gives local
+// variables that hold an object which has become immortal the tag that they would have got, had it
+// been so from the start. What lies on evaluation stacks keeps the old one. Needs the GIL.
+void TagImmortalLocals() noexcept;
+
 // Called with an object that the collector tracks; 0 ends the visit. May not throw, make objects or
 // change counts; from 3.12 on the count of what it is given is one too high meanwhile.
 using GcObjectVisitor = int (*)(PyObject* object, void* context);

@@ -87,6 +87,7 @@ inline constexpr unsigned kInternedImmortal = 2;
 // Frames owned by something above this have no locals (entry frames of the C stack).
 inline constexpr int kLastFrameOwnerWithLocals = 2;
 // 3.14+ keeps tags in the low bits of the references in a frame.
+inline constexpr std::uintptr_t kUncountedTag = 1;  // Py_TAG_REFCNT of pycore_stackref.h
 inline constexpr std::uintptr_t kStackReferenceMask =
     kAtLeast314 ? ~std::uintptr_t{7} : ~std::uintptr_t{0};
 

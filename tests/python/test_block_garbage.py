@@ -181,3 +181,35 @@ print(json.dumps([before, gc.get_freeze_count()]))
     ).json
     assert seen[1] >= seen[0] - 50, "what dies takes itself out; the rest is where the user put it"
     assert seen[0] > 1000
+
+
+def test_garbage_set_aside_by_the_user_is_not_collected() -> None:
+    seen = run_python(
+        PRELUDE
+        + """
+ended = []
+class Ends:
+    def __del__(self):
+        ended.append(self)
+one = Ends(); one.own = one
+gc.freeze()
+del one
+with frozen_arena():
+    data = [[n] for n in range(1000)]
+print(json.dumps(len(ended)))
+"""
+    ).json
+    assert seen == 0
+
+
+def test_what_stays_tracked_is_old_when_the_block_is_left() -> None:
+    """As after gc.collect(): a young collection in a worker writes to the links of the young."""
+    young = run_python(
+        PRELUDE
+        + """
+with frozen_arena(keep_mortal=Held):
+    data = [Held() for _ in range(5000)]
+print(json.dumps(sum(type(one) is Held for one in gc.get_objects(generation=0))))
+"""
+    ).json
+    assert young == 0
