@@ -121,7 +121,7 @@ def measure(arguments: argparse.Namespace) -> harness.Result:
     look_ups = 1 if arguments.quick else _ROUNDS
     modes = tuple(mode for mode in harness.modes() if mode != "gc.freeze")
     result = harness.Result(
-        f"First pass of a child and its collection, then {look_ups * _PLACES / 1e6:g} M random look-ups",
+        f"First pass and collection of a child, {look_ups * _PLACES / 1e6:g} M random look-ups",
         ["data set", *(f"pass {mode} ms" for mode in modes), "ratio"]
         + [f"look-ups {mode} ms" for mode in modes]
         + ["ratio"],
