@@ -11,7 +11,7 @@ def status(name):
     with open("/proc/self/status") as lines:
         return next(int(line.split()[1]) for line in lines if line.startswith(name + ":"))
 def files_behind():
-    "KiB that the files behind the mappings here occupy, each counted once; None: not allowed."
+    "KiB that the files behind the mappings here occupy, each counted once."
     seen = {}
     try:
         for name in os.listdir("/proc/self/map_files"):
@@ -19,7 +19,7 @@ def files_behind():
             if os.readlink(f"/proc/self/map_files/{name}").startswith("/memfd:"):
                 seen[facts.st_dev, facts.st_ino] = facts.st_blocks // 2
     except PermissionError:
-        return None
+        return 0  # only root may look
     except FileNotFoundError:
         return files_behind()
     return sum(seen.values())
@@ -82,6 +82,9 @@ def block(number):
 }
 
 
+# mimalloc's structures of a thread that ends and of the next one lie in pieces that come and go
+# (3.4.3: 320 or 960 KiB, in turns that last some hundred threads). What leaks never goes: it raises
+# the least that is counted in a stretch of blocks.
 @pytest.mark.parametrize("kind", LEAVING_NOTHING)
 def test_ten_thousand_blocks_one_after_another_leak_nothing(kind: str) -> None:
     blocks = 10_000 // (2 if kind == "a nested pair" else 1)
@@ -89,13 +92,21 @@ def test_ten_thousand_blocks_one_after_another_leak_nothing(kind: str) -> None:
         COUNTING
         + LEAVING_NOTHING[kind]
         + """
+def stretch(first, last):
+    "Opens that many blocks; the least of each count, which is taken after every fortieth part."
+    counts = []
+    for number in range(first, last):
+        block(number)
+        if number % ((last - first) // 40) == 0:
+            counts.append(count())
+    return {name: min(seen[name] for seen in counts) for name in counts[0]}
 blocks = int(sys.argv[1])
 for number in range(blocks // 5):
+    block(number)  # until everything that is kept has been made
+before = stretch(blocks // 5, blocks // 5 * 2)
+for number in range(blocks // 5 * 2, blocks):
     block(number)
-before = count()
-for number in range(blocks):
-    block(number)
-after = count()
+after = stretch(blocks, blocks // 5 * 6)
 print(json.dumps({name: [before[name], after[name]] for name in before}))
 """,
         str(blocks),
@@ -103,15 +114,11 @@ print(json.dumps({name: [before[name], after[name]] for name in before}))
         timeout=280,
     ).json
     print(f"{blocks} blocks, {kind}: {seen}")
-    for name in ("descriptors", "arenas", "address space KiB"):
+    for name in ("mappings", "descriptors", "arenas", "address space KiB"):
         assert seen[name][1] <= seen[name][0], seen
-    # mimalloc's own structures of a thread that ends and of the next one lie in pieces that come
-    # and go: three more or less, every few hundred threads.
-    assert seen["mappings"][1] <= seen["mappings"][0] + 3, seen
-    least = blocks * 16 / 1024  # KiB, when each block leaves the smallest allocation that there is
+    least = blocks * 4 / 5 * 16 / 1024  # KiB, when each block leaves the smallest allocation that there is
     assert seen["resident KiB"][1] - seen["resident KiB"][0] < least, seen
-    if seen["files KiB"][0] is not None:
-        assert seen["files KiB"][1] <= seen["files KiB"][0], seen
+    assert seen["files KiB"][1] <= seen["files KiB"][0], seen
 
 
 def test_a_thousand_sealed_arenas_alive_at_once_cost_little_beside_their_data() -> None:
@@ -141,7 +148,7 @@ data = sum(arena.report.live_bytes for arena in fa.arenas()[1:])
 print(json.dumps({
     "private": private,
     "data KiB": data / 1024,
-    **{name: (after[name] or 0) - (before[name] or 0) for name in before},
+    **{name: after[name] - before[name] for name in before},
 }))
 """,
         timeout=280,
