@@ -29,8 +29,8 @@ class AddressBitmap {
   void Set(const void* address) {
     const std::uintptr_t offset = OffsetOf(address);
     if (offset >= size_) return;
-    ScratchVector<std::uint64_t>& chunk = chunks_[offset / kChunkSpan];
-    if (chunk.empty()) chunk.resize(kChunkWords);
+    ScratchTable<std::uint64_t>& chunk = chunks_[offset / kChunkSpan];
+    if (chunk.empty()) chunk = ScratchTable<std::uint64_t>(kChunkWords);
     std::uint64_t& word = chunk[WordOf(offset)];
     if ((word & BitOf(offset)) == 0) ++count_;
     word |= BitOf(offset);
@@ -39,7 +39,7 @@ class AddressBitmap {
   void Clear(const void* address) noexcept {
     const std::uintptr_t offset = OffsetOf(address);
     if (offset >= size_) return;
-    ScratchVector<std::uint64_t>& chunk = chunks_[offset / kChunkSpan];
+    const ScratchTable<std::uint64_t>& chunk = chunks_[offset / kChunkSpan];
     if (chunk.empty()) return;
     std::uint64_t& word = chunk[WordOf(offset)];
     if ((word & BitOf(offset)) == 0) return;
@@ -50,7 +50,7 @@ class AddressBitmap {
   bool Test(const void* address) const noexcept {
     const std::uintptr_t offset = OffsetOf(address);
     if (offset >= size_) return false;
-    const ScratchVector<std::uint64_t>& chunk = chunks_[offset / kChunkSpan];
+    const ScratchTable<std::uint64_t>& chunk = chunks_[offset / kChunkSpan];
     return !chunk.empty() && (chunk[WordOf(offset)] & BitOf(offset)) != 0;
   }
 
@@ -74,7 +74,7 @@ class AddressBitmap {
   std::uintptr_t begin_;
   std::uintptr_t size_;
   std::size_t count_ = 0;
-  std::vector<ScratchVector<std::uint64_t>> chunks_;
+  std::vector<ScratchTable<std::uint64_t>> chunks_;
 };
 
 }  // namespace frozen_arena

@@ -20,7 +20,7 @@ class Notes {
   std::uint8_t& Make(const void* address) {
     if (std::uint8_t* const note = Find(address)) return *note;
     if ((chunks_.size() + 1) * 4 > slots_.size()) Widen();
-    ScratchVector<std::uint8_t>& chunk = chunks_.emplace_back(kChunkSpan / 16);
+    const ScratchTable<std::uint8_t>& chunk = chunks_.emplace_back(kChunkSpan / 16);
     Put({NumberOf(address), chunk.data()});
     return *Find(address);
   }
@@ -61,7 +61,7 @@ class Notes {
     }
   }
 
-  std::vector<ScratchVector<std::uint8_t>> chunks_;
+  std::vector<ScratchTable<std::uint8_t>> chunks_;
   std::vector<Slot> slots_{64};  // by number of the chunk; a power of two, a quarter full
 };
 

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include <sys/mman.h>
@@ -57,6 +58,36 @@ class ScratchAllocator {
 
 template <typename T>
 using ScratchVector = std::vector<T, ScratchAllocator<T>>;
+
+// A table of zeros, of which only the OS pages that are written to cost anything.
+template <typename T>
+class ScratchTable {
+ public:
+  ScratchTable() = default;
+  // May throw std::bad_alloc.
+  explicit ScratchTable(std::size_t count)
+      : size_(count * sizeof(T)), entries_(static_cast<T*>(MapScratch(size_))) {
+    if (entries_ == nullptr) throw std::bad_alloc();
+  }
+  ~ScratchTable() {
+    if (entries_ != nullptr) UnmapScratch(entries_, size_);
+  }
+  ScratchTable(ScratchTable&& other) noexcept
+      : size_(other.size_), entries_(std::exchange(other.entries_, nullptr)) {}
+  ScratchTable& operator=(ScratchTable&& other) noexcept {
+    std::swap(size_, other.size_);
+    std::swap(entries_, other.entries_);
+    return *this;
+  }
+
+  bool empty() const noexcept { return entries_ == nullptr; }
+  T* data() const noexcept { return entries_; }
+  T& operator[](std::size_t index) const noexcept { return entries_[index]; }
+
+ private:
+  std::size_t size_ = 0;
+  T* entries_ = nullptr;
+};
 
 }  // namespace frozen_arena
 
