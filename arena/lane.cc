@@ -46,13 +46,14 @@ mi_theap_t* Lane::TheapOfThisThread() noexcept {
 Segment* Lane::Extend() noexcept {
   if (policy_.budget->exhausted) return nullptr;
   try {
-    segments_.reserve(segments_.size() + 1);
     if (!segments_.empty()) segments_.back()->track()->MarkFull();
-    Segment* const segment = Segment::Create(arena_, this, segments_.size(), &policy_);
+    std::unique_ptr<Segment> segment(Segment::Create(arena_, this, segments_.size(), &policy_));
     if (segment == nullptr) return nullptr;
-    segments_.emplace_back(segment);
+    const MappingLock lock(MappingMutex());
+    segments_.reserve(segments_.size() + 1);
+    segments_.push_back(std::move(segment));
     epoch_ = NextEpoch();
-    return segment;
+    return segments_.back().get();
   } catch (const std::bad_alloc&) {
     return nullptr;
   }
@@ -76,20 +77,29 @@ void* Lane::Allocate(std::size_t size) noexcept {
 
 void* Lane::AllocateLarge(std::size_t size) noexcept {
   try {
-    std::unique_ptr<LargeBlock> block(LargeBlock::Create(arena_, this, size, &policy_));
-    if (block == nullptr) return nullptr;
-    void* const address = block->address();
-    const std::uintptr_t key = block->begin();
-    large_.emplace(key, std::move(block));
-    return address;
+    std::unique_ptr<LargeBlock> created(LargeBlock::Create(arena_, this, size, &policy_));
+    if (created == nullptr) return nullptr;
+    LargeBlock* const block = created.get();
+    {
+      const MappingLock lock(MappingMutex());
+      large_[block->begin()].swap(created);
+    }
+    if (block->Resize(size)) return block->address();
+    FreeLarge(block);
   } catch (const std::bad_alloc&) {
-    return nullptr;
   }
+  return nullptr;
 }
 
 void Lane::FreeSmall(void* block) noexcept { mi_free(block); }
 
-void Lane::FreeLarge(LargeBlock* block) noexcept { large_.erase(block->begin()); }
+void Lane::FreeLarge(LargeBlock* block) noexcept {
+  std::unique_ptr<LargeBlock> freed;
+  const MappingLock lock(MappingMutex());
+  const auto entry = large_.find(block->begin());
+  freed.swap(entry->second);
+  large_.erase(entry);
+}
 
 bool Lane::VisitBlocks(BlockVisitor visitor, void* context) const noexcept {
   for (const auto& segment : segments_) {
@@ -129,10 +139,15 @@ void Lane::EndLeases() noexcept {
 }
 
 void Lane::Release() noexcept {
-  segments_.clear();
+  std::vector<std::unique_ptr<Segment>> segments;
+  std::unordered_map<std::uintptr_t, std::unique_ptr<LargeBlock>> large;
+  {
+    const MappingLock lock(MappingMutex());
+    segments_.swap(segments);
+    large_.swap(large);
+    epoch_ = NextEpoch();
+  }
   spans_.Release();
-  large_.clear();
-  epoch_ = NextEpoch();
 }
 
 std::vector<Extent> Lane::Extents() const {

@@ -54,6 +54,9 @@ class Lane {
   Segment* Extend() noexcept;
   void* AllocateLarge(std::size_t size) noexcept;
 
+  // A fork may come from a thread without the GIL, at any moment (fork_guard.cc): it goes through
+  // the lists, which therefore change under the mapping lock, and what is in none of them yet has
+  // no memory that is shared.
   Arena* arena_;
   std::size_t index_;
   std::uint64_t epoch_;  // changes with every new segment; names this lane in the caches of threads

@@ -13,8 +13,7 @@ LargeBlock* LargeBlock::Create(Arena* arena, Lane* lane, std::size_t size, LaneP
   // As malloc does: what the machine does not have is refused now, not found out page by page.
   if (size > os::TotalMemory() || !policy->budget->HasRoom(size)) return nullptr;
   std::unique_ptr<LargeBlock> block(new LargeBlock(arena, lane, policy, RegionKind::kLargeBlock));
-  if (!block->Reserve(2 * size) || !block->Resize(size)) return nullptr;
-  return block.release();
+  return block->Reserve(2 * size) ? block.release() : nullptr;
 }
 
 bool LargeBlock::Reserve(std::size_t size) noexcept {

@@ -23,7 +23,8 @@ inline constexpr std::size_t kLargeBlockSize = 512 * kKiB;
 
 class LargeBlock : public Region {
  public:
-  // nullptr when refused. May throw std::bad_alloc.
+  // Address space for a block of `size` bytes, without memory as yet: Resize gives it that once the
+  // block is in the list that a fork goes through. nullptr when refused. May throw std::bad_alloc.
   static LargeBlock* Create(Arena* arena, Lane* lane, std::size_t size, LanePolicy* policy);
   ~LargeBlock();
   LargeBlock(const LargeBlock&) = delete;

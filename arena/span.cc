@@ -8,6 +8,7 @@
 
 #include "arena/bit_set.h"
 #include "arena/check.h"
+#include "arena/mapping_lock.h"
 #include "arena/os_memory.h"
 
 namespace frozen_arena {
@@ -133,14 +134,14 @@ Span* SpanLane::CutSpan(Arena* arena, Lane* lane, LanePolicy* policy) {
     if (Span* const span = pools_.back()->Cut()) return span;
   }
   if (policy->budget->exhausted) return nullptr;
-  pools_.reserve(pools_.size() + 1);
   std::unique_ptr<SpanPool> pool(SpanPool::Create(arena, lane, pools_.size(), policy));
-  Span* const span = pool == nullptr ? nullptr : pool->Cut();
-  if (span != nullptr) {
+  if (pool != nullptr) {
+    const MappingLock lock(MappingMutex());
+    pools_.reserve(pools_.size() + 1);
     pools_.push_back(std::move(pool));
-  } else {
-    policy->budget->exhausted = true;
   }
+  Span* const span = pools_.empty() ? nullptr : pools_.back()->Cut();
+  policy->budget->exhausted = span == nullptr;
   return span;
 }
 
@@ -184,7 +185,9 @@ void SpanLane::Unlink(Span* span) noexcept {
 void SpanLane::Release() noexcept {
   open_ = {};
   empty_ = nullptr;
-  pools_.clear();
+  std::vector<std::unique_ptr<SpanPool>> pools;
+  const MappingLock lock(MappingMutex());
+  pools_.swap(pools);
 }
 
 }  // namespace frozen_arena

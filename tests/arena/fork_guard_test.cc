@@ -1,8 +1,12 @@
 // fork() while an arena is building: parent and child go on without seeing each other.
 #include "arena/fork_guard.h"
 
+#include <atomic>
 #include <cstring>
 #include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -88,6 +92,34 @@ TEST(ForkGuardTest, GrandchildrenReadASealedArena) {
   EXPECT_EQ(InChild([&] { return InChild([&] { return block[99] == 'g' ? 0 : 1; }); }), 0);
   arena->Free(block);
   arena->DropHandle();
+}
+
+// As uWSGI forks: from a thread of its own, with the builder at any point of its execution.
+TEST(ForkGuardTest, ForksOfAnotherThreadLeaveWhatIsBeingBuiltWhole) {
+  std::atomic<int> forks{0};
+  std::thread forking([&forks] {
+    for (; forks < 200; ++forks) EXPECT_EQ(InChild([] { return 0; }), 0);
+  });
+  while (forks < 200) {
+    Arena* const arena = Arena::Create({});
+    std::vector<std::pair<char*, std::size_t>> blocks;
+    for (std::size_t i = 0; i < 40; ++i) {
+      // Small, in a span, and large; every third is freed again.
+      for (const std::size_t size : {std::size_t{100}, std::size_t{3000}, std::size_t{1} << 20}) {
+        blocks.emplace_back(Make(arena, size, static_cast<char>(i)), size);
+        if (i % 3 != 0) continue;
+        arena->Free(blocks.back().first);
+        blocks.pop_back();
+      }
+    }
+    EXPECT_EQ(arena->Seal(), Status::kOk);
+    for (const auto& [block, size] : blocks) {
+      EXPECT_EQ(block[0], block[size - 1]);
+      arena->Free(block);
+    }
+    arena->DropHandle();
+  }
+  forking.join();
 }
 
 }  // namespace

@@ -116,7 +116,7 @@ print(json.dumps({name: [before[name], after[name]] for name in before}))
     print(f"{blocks} blocks, {kind}: {seen}")
     for name in ("mappings", "descriptors", "arenas", "address space KiB"):
         assert seen[name][1] <= seen[name][0], seen
-    least = blocks * 4 / 5 * 16 / 1024  # KiB, when each block leaves the smallest allocation that there is
+    least = blocks * 4 / 5 * 16 / 1024  # KiB, when each leaves 16 bytes
     assert seen["resident KiB"][1] - seen["resident KiB"][0] < least, seen
     assert seen["files KiB"][1] <= seen["files KiB"][0], seen
 
