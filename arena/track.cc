@@ -132,6 +132,26 @@ void Track::EndLeaseOf(const Segment* segment) noexcept {
   if (lessee_ == segment) lessee_ = nullptr;
 }
 
+void Track::CollapseMetadata() const noexcept {
+  constexpr std::uint64_t kPresent = std::uint64_t{1} << 63;
+  std::array<std::uint64_t, kGranuleSize / 4096> entries;  // enough for the smallest OS page
+  const std::size_t count = kGranuleSize / os::PageSize();
+  for (std::size_t first = 0; IsBookKeeping(first, first + kSlicesPerGranule);
+       first += kSlicesPerGranule) {
+    const std::uintptr_t granule = range_.begin + first * kSliceSize;
+    if (!os::ReadPagemap(granule, entries.data(), count)) return;
+    const auto present = std::count_if(entries.begin(), entries.begin() + count,
+                                       [](std::uint64_t entry) { return entry & kPresent; });
+    if (static_cast<std::size_t>(present) * 4 >= count && !os::Collapse(granule)) return;
+  }
+}
+
+bool Track::IsBookKeeping(std::size_t first, std::size_t last) const noexcept {
+  const std::size_t metadata = metadata_ >> kSliceShift;
+  return last <= metadata ||
+         book_keeping_.CountIn(std::max(first, metadata), last) == last - std::max(first, metadata);
+}
+
 void Track::Take(std::uintptr_t begin, std::uintptr_t end) {
   taken_.Set(SliceOf(begin), SliceOf(end));
   taken_slices_ += SliceOf(end) - SliceOf(begin);

@@ -1,1 +1,13 @@
 """Benchmarks of frozen arena: one scenario a file, run with ``python -m bench.NAME``."""
+
+SCENARIOS = (
+    "copied_pages",
+    "eight_workers",
+    "fork_cost",
+    "first_pass",
+    "block_cost",
+    "many_arenas",
+    "outside",
+    "copy_on_write",
+    "write_matrix",
+)

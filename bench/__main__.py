@@ -13,24 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bench import harness
+from bench import SCENARIOS, bounds, harness
 
-SCENARIOS = (
-    "copied_pages",
-    "eight_workers",
-    "fork_cost",
-    "first_pass",
-    "block_cost",
-    "many_arenas",
-    "outside",
-    "copy_on_write",
-    "write_matrix",
-)
-TOOLS = ("loops", "write_matrix_page")  # what else in this folder is a program
+TOOLS = ("bounds", "loops", "write_matrix_page")  # what else in this folder is a program
 
 
 def main() -> int:
@@ -55,7 +43,7 @@ def main() -> int:
             for name in SCENARIOS
             if not arguments.scenarios or name in arguments.scenarios
         ]
-    harness.show(sum_up(runs))
+    harness.show(bounds.sum_up(runs))
     failed = [run["scenario"] for run in runs if run["failed"]]
     if failed:
         print(f"failed, without figures: {', '.join(failed)}")
@@ -72,44 +60,6 @@ def _run(name: str, path: Path, quick: bool) -> dict[str, Any]:
     content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"bounds": []}
     added = {"scenario": name, "failed": not path.exists(), "seconds": time.perf_counter() - start}
     return {**content, **added}
-
-
-def sum_up(runs: list[dict[str, Any]]) -> harness.Result:
-    """One line a bound; a bound on every data set is one line, with the worst of them."""
-    result = harness.Result("Bounds", ["scenario", "bound", "measured", "at most", "", "seconds"])
-    statuses: Counter[str] = Counter()
-    for run in runs:
-        groups: dict[str, list[dict[str, Any]]] = {}
-        for bound in run["bounds"]:
-            statuses[bound["status"]] += 1
-            groups.setdefault(bound["what"].rpartition(": ")[2], []).append(bound)
-        lines = [_line(kind, bounds) for kind, bounds in groups.items()] or [("", None, None, "")]
-        seconds = f"{run['seconds']:.0f}"
-        for line in lines:
-            result.rows.append((run["scenario"], *line, seconds))
-            seconds = ""
-    total = sum(run["seconds"] for run in runs)
-    counts = ", ".join(f"{count} {status}" for status, count in statuses.items())
-    result.notes.append(f"{statuses.total()} bounds: {counts or 'none'}; {total:.0f} seconds")
-    return result
-
-
-def _line(kind: str, bounds: list[dict[str, Any]]) -> tuple[Any, ...]:
-    """What the table says of the bounds of one kind: how many, the worst, how they stand."""
-    measured = [bound for bound in bounds if bound["measured"] is not None]
-    statuses = Counter(bound["status"] for bound in bounds)
-    state = ", ".join(
-        status if count == len(bounds) else f"{count} {status}"
-        for status, count in statuses.items()
-    )
-    reasons = {bound["reason"]: None for bound in bounds if bound["reason"]}
-    if reasons:
-        state += f": {', '.join(reasons)}"
-    if not measured:
-        return kind, None, bounds[0]["limit"], state
-    worst = max(measured, key=lambda bound: bound["measured"] - bound["limit"])
-    what = f"{kind}, worst of {len(measured)}" if len(measured) > 1 else kind
-    return what, worst["measured"], worst["limit"], state
 
 
 if __name__ == "__main__":

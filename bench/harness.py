@@ -382,7 +382,19 @@ def write_json(path: Path, name: str, arguments: argparse.Namespace, result: Res
         "notes": result.notes,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1, default=str) + "\n", encoding="utf-8")
+    path.write_text(in_lines(content), encoding="utf-8")
+
+
+def in_lines(content: Mapping[str, Any]) -> str:
+    """JSON with one line for each figure, bound and note, so that a diff shows which changed."""
+    parts = []
+    for key, value in content.items():
+        text = json.dumps(value, default=str)
+        if isinstance(value, list) and value:
+            items = (f"  {json.dumps(item, default=str)}" for item in value)
+            text = "[\n" + ",\n".join(items) + "\n ]"
+        parts.append(f' "{key}": {text}')
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 _COLOURS = {OK: "green", BROKEN: "red", NOT_MEASURED: "yellow"}

@@ -154,6 +154,7 @@ void DescribeType(TypeInfo* info) noexcept {
   info->references = ReferencesOf(*info);
   info->special = SpecialOf(*info);
   DescribeHash(info);
+  if (HasFlag(type, Py_TPFLAGS_LIST_SUBCLASS)) info->warm = Warm::kList;
 }
 
 }  // namespace frozen_arena

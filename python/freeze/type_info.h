@@ -70,6 +70,7 @@ enum class Warm : std::uint8_t {
   kMemoryView,
   kTuple,
   kWeakref,
+  kList,
 };
 
 // Whether hash() of an instance runs no Python code.

@@ -1,5 +1,5 @@
 // Warmer: fills in, before the seal, what reading would write later: cached hashes, UTF-8 forms,
-// instance dicts.
+// instance dicts. And takes from short lists the room that an append would write to.
 //
 // No code of users runs: a hash is computed only by C code that is known, on values whose hash is.
 // What is cached is allocated in the arena, so no page of a reader changes; what is only needed

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from bench import __main__ as bench
-from bench import harness, write_matrix_page
+from bench import SCENARIOS, bounds, harness, write_matrix_page
+from bench.__main__ import TOOLS
 
 FOLDER = harness.CHECKOUT / "bench"
 KEPT = sorted(harness.RESULTS.glob("*.json"))
 
 
-@pytest.mark.parametrize("scenario", bench.SCENARIOS)
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_scenario_says_what_it_measures_and_takes_the_common_options(scenario: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"bench.{scenario}", "--help"],
@@ -33,7 +33,7 @@ def test_every_program_is_a_scenario_or_named_as_a_tool() -> None:
     programs = {
         path.stem for path in FOLDER.glob("*.py") if '__name__ == "__main__"' in path.read_text()
     }
-    assert programs == {*bench.SCENARIOS, *bench.TOOLS, "__main__"}
+    assert programs == {*SCENARIOS, *TOOLS, "__main__"}
 
 
 def test_the_map_names_every_file() -> None:
@@ -68,7 +68,7 @@ def test_the_sum_of_all_bounds_counts_what_is_broken_and_what_is_not_measured() 
     def run(*bounds: harness.Bound) -> dict[str, Any]:
         return {"scenario": "s", "seconds": 2.0, "bounds": [harness.plain(one) for one in bounds]}
 
-    result = bench.sum_up(
+    result = bounds.sum_up(
         [
             run(
                 harness.bound("trie: copied", 1, 8),
@@ -91,6 +91,30 @@ def test_the_page_of_the_write_matrix_is_what_the_kept_results_make() -> None:
     assert made == write_matrix_page.PAGE.read_text(encoding="utf-8"), (
         "make it again: python -m bench.write_matrix_page"
     )
+
+
+def test_the_page_of_bounds_is_what_the_kept_results_make() -> None:
+    assert bounds.page(bounds.kept()) == bounds.PAGE.read_text(encoding="utf-8"), (
+        "make it again: python -m bench.bounds"
+    )
+
+
+def test_the_page_of_bounds_shows_the_worst_by_version_and_what_is_beyond_its_bound() -> None:
+    def run(python: str, *found: harness.Bound) -> dict[str, Any]:
+        machine = {"python": python, "cpu": "C", "cores": 2, "memory_mib": 2048, "kernel": "6.1"}
+        return {"machine": machine, "bounds": [harness.plain(one) for one in found]}
+
+    made = bounds.page(
+        {
+            ("fork_cost", "3.9"): run("3.9.1", harness.bound("1 GiB: x", 1.5, 1.2)),
+            ("fork_cost", "3.10"): run(
+                "3.10.2", harness.bound("1 GiB: x", 1.0, 1.2), harness.bound("8 GiB: x", 1.1, 1.2)
+            ),
+        }
+    )
+    assert "| scenario | bound | at most | 3.9 | 3.10 |" in made
+    assert "| fork_cost | x | 1.200 | **1.500** | 1.100 |" in made
+    assert "2 cores (C) with 2 GiB, Linux 6.1, with CPython 3.9.1, 3.10.2." in made
 
 
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: path.name)

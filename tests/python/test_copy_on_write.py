@@ -6,6 +6,7 @@ import os
 
 import cow_data
 import cow_programs
+from forking import run_python
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
@@ -61,3 +62,37 @@ def test_model_and_data_that_are_built_alike_are_equal_and_changed_ones_are_not(
     changed = cow_data.build()
     changed["nodes"][3].other = cow_data.Node(4)
     assert model != cow_data.canonical(changed)
+
+
+def test_what_is_appended_to_short_lists_copies_no_payload_and_long_ones_stay_in_place() -> None:
+    run_python(
+        """
+        class Own(list):
+            pass
+        def filled(kind, length):
+            made = kind()
+            for number in range(length):
+                made.append(str(number))  # one by one leaves room to spare
+            return made
+        with frozen_arena() as arena:
+            short = [filled(kind, length) for length in (0, 1, 5, 99) for kind in (list, Own)]
+            longer = filled(list, 3000)
+        def private():
+            return arena.sharing().lanes["payload"].private_os_pages
+        def append():
+            for items in short:
+                items.append("new")
+                items.extend(["newer", "newest"])
+                assert items[-3:] == ["new", "newer", "newest"]
+                assert [items.pop() for _ in range(3)][-1] == "new"
+            assert private() == 0
+            longer.append("new")
+            return private()
+        assert fork_and_report(append) == 1  # its vector is not copied: only the OS page of its end
+        assert [len(items) for items in short] == [0, 0, 1, 1, 5, 5, 99, 99]
+        assert all(items == [str(number) for number in range(len(items))] for items in short)
+        short[5].sort(reverse=True)
+        short[6].clear()
+        assert short[5] == ["4", "3", "2", "1", "0"] and short[6] == []
+        """
+    )
