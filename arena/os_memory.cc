@@ -1,5 +1,6 @@
 #include "arena/os_memory.h"
 
+#include <atomic>
 #include <cerrno>
 #include <ctime>
 
@@ -116,12 +117,19 @@ bool LeavesRoom(std::size_t size) noexcept {
 }
 
 std::size_t TotalMemory() noexcept {
+  // Asked for each time that a lane grows. No lock: a thread may fork beside us.
+  static constinit std::atomic<std::size_t> known{0};
+  std::size_t total = known.load(std::memory_order_relaxed);
+  if (total != 0) return total;
   struct sysinfo facts {};
   if (::sysinfo(&facts) != 0) return std::size_t{1} << 46;
-  return (std::size_t{facts.totalram} + facts.totalswap) * facts.mem_unit;
+  total = (std::size_t{facts.totalram} + facts.totalswap) * facts.mem_unit;
+  known.store(total, std::memory_order_relaxed);
+  return total;
 }
 
 bool HasOtherThreads() noexcept {
+  if (Injected(Fault::kProc)) return true;
   struct stat facts {};
   return ::stat("/proc/self/task", &facts) != 0 || facts.st_nlink != 3;  // ".", ".." and one thread
 }

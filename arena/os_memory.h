@@ -50,7 +50,7 @@ void Unmap(std::uintptr_t address, std::size_t size) noexcept;
 inline constexpr std::size_t kRoomLeft = std::size_t{16} << 20;
 bool LeavesRoom(std::size_t size) noexcept;
 
-// Bytes of memory and swap of this machine (sysinfo(2)).
+// Bytes of memory and swap of this machine when it was first asked for (sysinfo(2)).
 std::size_t TotalMemory() noexcept;
 
 // Whether this process has another thread, of whatever language; yes when the kernel does not say.

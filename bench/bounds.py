@@ -20,8 +20,9 @@ HEAD = """\
 # Bounds
 
 What this project promises in figures, and what was measured, by version of CPython. Where a bound
-holds for every data set or size, the cell shows the worst. `-` was not measured; **bold** is beyond
-the bound. What each bound means and how it is measured: [bench/README.md](../../bench/README.md).
+holds for every data set or size, the cell shows the worst. `-` was not measured, `none` has a
+result but no such bound on that version (the result says why); **bold** is beyond the bound. What
+each means and how it is measured: [bench/README.md](../../bench/README.md).
 The results behind a cell are `bench/results/SCENARIO-X.Y.json`, with each data set by itself and
 the objects on every OS page that was copied.
 """
@@ -112,16 +113,15 @@ def _order(version: str) -> list[int]:
 
 
 def _machine(machine: Mapping[str, Any]) -> str:
-    return (
-        f"{machine['cores']} cores ({machine['cpu']}) with {machine['memory_mib'] / 1024:.0f} GiB, "
-        f"Linux {machine['kernel']}"
-    )
+    cores = f"{machine['cores']} core{'s' * (machine['cores'] != 1)} ({machine['cpu']})"
+    memory = f"{machine['memory_mib'] / 1024:.0f} GiB"
+    return f"{cores} with {memory}, Linux {machine['kernel']}"
 
 
 def _cell(bounds: list[dict[str, Any]]) -> str:
     worst = worst_of(bounds)
     if worst is None:
-        return "-"
+        return "none" if bounds else "-"
     figure = harness.format_cell(worst["measured"])
     return f"**{figure}**" if worst["status"] == harness.BROKEN else figure
 

@@ -5,6 +5,7 @@
 
 #include "allocator/install.h"
 #include "allocator/scope.h"
+#include "arena/faults.h"
 #include "arena/os_memory.h"
 #include "python/bindings/arena.h"
 #include "python/bindings/gc_pause.h"
@@ -139,6 +140,7 @@ PYBIND11_MODULE(_core_of_the_main_interpreter, module) {
   module.def("hooks", &Hooks);
   module.def("probe", &Probe);
   module.def("probe_os_page_bytes", &os::PageSize);
+  module.def("refused_by_tests", &InjectedSoFar);
   module.def(
       "finish_all", [](const py::list& pending) { FinishAll(pending.ptr()); }, py::arg("pending"));
   module.def(

@@ -70,8 +70,8 @@ bool HasUtf8(PyObject* str) noexcept {
 
 // What is appended to a list with room to spare is written beside its items. A short list gives the
 // room up: it then takes new memory, and the OS page of its items stays shared. A long one would
-// have to copy more than that OS page. The collector, sort() and whoever is filling the list read
-// the field anew each time (Objects/listobject.c); during a sort it is -1.
+// have to copy more than that OS page. Whoever is filling the list reads the field anew for each
+// item (Objects/listobject.c); during a sort it is -1.
 void GiveUpSpareRoom(PyObject* object) noexcept {
   constexpr Py_ssize_t kShort = 4096 / sizeof(PyObject*);
   auto* const list = reinterpret_cast<PyListObject*>(object);

@@ -1,11 +1,12 @@
 // fork() while an arena is building: parent and child go on without seeing each other.
 #include "arena/fork_guard.h"
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstring>
 #include <memory>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -102,20 +103,28 @@ TEST(ForkGuardTest, ForksOfAnotherThreadLeaveWhatIsBeingBuiltWhole) {
   });
   while (forks < 200) {
     Arena* const arena = Arena::Create({});
-    std::vector<std::pair<char*, std::size_t>> blocks;
-    for (std::size_t i = 0; i < 40; ++i) {
+    struct Block {
+      char* begin;
+      std::size_t size;
+      char fill;
+    };
+    std::vector<Block> blocks;
+    for (char fill = 1; fill <= 40; ++fill) {
       // Small, in a span, and large; every third is freed again.
       for (const std::size_t size : {std::size_t{100}, std::size_t{3000}, std::size_t{1} << 20}) {
-        blocks.emplace_back(Make(arena, size, static_cast<char>(i)), size);
-        if (i % 3 != 0) continue;
-        arena->Free(blocks.back().first);
-        blocks.pop_back();
+        char* const block = Make(arena, size, fill);
+        if (fill % 3 != 0) {
+          blocks.push_back({block, size, fill});
+        } else {
+          arena->Free(block);
+        }
       }
     }
     EXPECT_EQ(arena->Seal(), Status::kOk);
-    for (const auto& [block, size] : blocks) {
-      EXPECT_EQ(block[0], block[size - 1]);
-      arena->Free(block);
+    for (const Block& block : blocks) {
+      EXPECT_EQ(std::count(block.begin, block.begin + block.size, block.fill),
+                static_cast<std::ptrdiff_t>(block.size));
+      arena->Free(block.begin);
     }
     arena->DropHandle();
   }

@@ -33,14 +33,17 @@ def test_exception_passes_through_unchanged_and_the_arena_is_abandoned(error: st
 
 
 def test_system_exit_in_a_block_is_the_exit_status_of_the_process() -> None:
-    run_python(
+    finished = run_python(
         """
+        import atexit
+        atexit.register(lambda: print(arena.state))
         with frozen_arena() as arena:
             data = [str(number) * 2 for number in range(1000)]
             sys.exit(7)
         """,
         status=7,
     )
+    assert (finished.stdout, finished.stderr) == ("abandoned\n", "")
 
 
 def test_keyboard_interrupt_by_a_signal_in_a_block_abandons_the_arena() -> None:

@@ -43,7 +43,17 @@ def work(name):
 
 @pytest.mark.parametrize("name", MALLOCS)
 def test_block_works_on_every_base_allocator(name: str) -> None:
-    run_python(WORK + "held = [work('one'), work('two')]", env={"PYTHONMALLOC": name})
+    finished = run_python(
+        WORK
+        + """
+held = [work('one'), work('two')]
+print(*(check.detail for check in fa.status().checks if check.name == "hooks"))
+""",
+        env={"PYTHONMALLOC": name},
+    )
+    base = "pymalloc_debug" if name == "debug" else name
+    assert finished.stdout.endswith(f" above {base}\n")
+    assert finished.stderr == ""
 
 
 @pytest.mark.parametrize("name", [None, *MALLOCS])
@@ -63,7 +73,18 @@ def test_block_works_in_development_mode(name: str | None) -> None:
     "flags", [["-X", "tracemalloc"], ["-X", "tracemalloc=10"], ["-X", "dev", "-X", "tracemalloc"]]
 )
 def test_block_works_when_tracemalloc_runs_from_the_start(flags: list[str]) -> None:
-    run_python(WORK + "held = [work('one'), work('two')]", flags=flags)
+    finished = run_python(
+        WORK
+        + """
+import tracemalloc
+held = [work('one'), work('two')]
+print(tracemalloc.is_tracing())
+""",
+        flags=flags,
+    )
+    assert finished.stdout == "True\n"
+    assert finished.stderr.count("Warning") == 1, finished.stderr
+    assert "traces" in finished.stderr
 
 
 # Every order of: start (s), stop (t), import and first block (b), second block (c).

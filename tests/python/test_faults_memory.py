@@ -133,26 +133,35 @@ def test_where_proc_is_really_not_mounted_the_arena_works() -> None:
     probe = run_python("print(json.dumps(os.path.exists('/proc/self')))", wrap=shell, status=None)
     if probe.returncode != 0 or probe.json:
         pytest.skip(f"may not unmount /proc here: {probe.stderr.strip()[-200:]}")
-    run_python(
+    finished = run_python(
         WORK
         + """
 try:
     arena.sharing()
 except fa.FrozenArenaError:
-    pass
+    print(arena.state, second.state)
 """,
         wrap=shell,
     )
+    assert finished.stdout == "sealed sealed\n"
 
 
 @pytest.mark.parametrize("names", ["no_memfd,no_collapse", "no_memfd,no_collapse,no_proc"])
 def test_several_faults_at_once(names: str) -> None:
-    run_python(WORK, env=_faults(names))
+    huge_bytes, notes = run_python(
+        WORK + "print(json.dumps([arena.report.huge_bytes, len(arena.report.notes)]))\n",
+        env=_faults(names),
+    ).json
+    assert huge_bytes == 0
+    assert notes >= 1
 
 
 @pytest.mark.parametrize("nth", range(1, 49))
 def test_kernel_refusing_the_nth_request_never_loses_data(nth: int) -> None:
-    run_python(WORK, env=_faults(f"fail_nth={nth}"))
+    refused = run_python(
+        WORK + "print(json.dumps(fa._core.refused_by_tests()))\n", env=_faults(f"fail_nth={nth}")
+    ).json
+    assert refused == 1
 
 
 @pytest.mark.parametrize("every", [1, 2, 3, 5, 7, 13])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 from forking import run_python
 
@@ -177,7 +175,6 @@ def test_subinterpreter_imports_the_package_and_runs_the_block_as_ordinary_code(
     )
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="every subinterpreter shares the lock")
 def test_subinterpreter_of_a_process_with_arenas_harms_nothing() -> None:
     run_python(
         """
