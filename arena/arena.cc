@@ -10,6 +10,7 @@
 #include "arena/fork_guard.h"
 #include "arena/lane.h"
 #include "arena/mapping_lock.h"
+#include "arena/track.h"
 
 namespace frozen_arena {
 namespace {
@@ -204,6 +205,10 @@ Status Arena::Seal() noexcept {
   Status status = Status::kOk;  // whatever it is: stats() says how much is behind no sealed file
   for (const auto& lane : lanes_) {
     if (!lane->Seal()) status = Status::kNoMemory;
+  }
+  {
+    const MappingLock lock(MappingMutex());
+    Track::EndSharing();
   }
   try {
     for (const auto& lane : lanes_) checksums_.Take(lane->Extents());

@@ -58,6 +58,7 @@ bool Backing::MakePrivate(const Extent& extent) noexcept {
 }
 
 void Backing::CloseFile() noexcept {
+  if (mode_ == BackingMode::kShared) mode_ = BackingMode::kPrivate;
   os::Close(descriptor_);
   descriptor_ = -1;
 }

@@ -8,6 +8,7 @@
 
 #include "arena/arena.h"
 #include "arena/mapping_lock.h"
+#include "arena/track.h"
 
 namespace frozen_arena {
 namespace {
@@ -19,6 +20,7 @@ constinit std::vector<Arena*>* watched = nullptr;
 
 template <typename Visit>
 void ForEachWatched(Visit visit) {
+  Track::EndSharing();
   if (watched == nullptr) return;
   for (Arena* const arena : *watched) visit(arena);
 }

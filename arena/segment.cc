@@ -234,7 +234,6 @@ bool Segment::Seal(LaneStats* stats) noexcept {
   mine.huge_bytes = huge_.Count() * kGranuleSize;
   if (!sealed) mine.unsealed_bytes = mine.mapped_bytes;
   *stats += mine;
-  if (policy_->WantsHuge()) track_->CollapseMetadata();
   track_->EndLeaseOf(this);
   return had_memory;
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <new>
 
+#include "arena/check.h"
 #include "arena/mapping_lock.h"
 #include "arena/segment.h"
 #include "arena/units.h"
@@ -21,7 +22,9 @@ constexpr std::size_t kSteps = std::size(kLadder);
 // mimalloc refuses the 160th arena (MI_MAX_ARENAS) and keeps one for itself.
 constexpr std::size_t kMaxTracks = 150;
 
-// Guarded by the GIL. Never taken down: mimalloc never forgets an arena.
+// Guarded by the GIL; a fork, which may come from a thread without it, goes through them too: what
+// is in none of these places has no shared memory, and they change under the mapping lock. Never
+// taken down: mimalloc never forgets an arena.
 constinit std::array<Track*, kMaxTracks> tracks{};
 constinit std::size_t track_count = 0;
 constinit Track* common_track = nullptr;
@@ -40,22 +43,41 @@ std::size_t SizeOfNext(std::size_t lease) {
 Track::BookKeeping::BookKeeping() noexcept { t_book_keeping = true; }
 Track::BookKeeping::~BookKeeping() { t_book_keeping = false; }
 
-bool Track::CommitBookKeeping(std::uintptr_t begin, std::size_t size) {
-  const MappingLock lock(MappingMutex());
-  book_keeping_.Reserve(SliceOf(begin + size));
-  taken_.Reserve(SliceOf(begin + size));
-  if (AddressSpace::Map(range_, begin, size, -1, 0) != os::MapResult::kMapped) return false;
-  book_keeping_.Set(SliceOf(begin), SliceOf(begin + size));
-  Take(begin, begin + size);
-  return true;
+bool Track::MapBookKeeping(std::uintptr_t begin, std::size_t size) {
+  FZA_DCHECK(begin % kSliceSize == 0 && size % kSliceSize == 0);
+  const std::size_t first = SliceOf(begin);
+  const std::size_t last = SliceOf(begin + size);
+  shared_.Reserve(last);
+  os::MapResult result = backing_.Map(range_, ExtentOf(first, last));
+  if (result == os::MapResult::kMapped && backing_.mode() == BackingMode::kShared)
+    shared_.Set(first, last);
+  if (result == os::MapResult::kRefused) result = AddressSpace::Map(range_, begin, size, -1, 0);
+  return result == os::MapResult::kMapped;
+}
+
+bool Track::CommitBookKeeping(std::uintptr_t begin, std::size_t size) noexcept {
+  try {
+    const MappingLock lock(MappingMutex());
+    book_keeping_.Reserve(SliceOf(begin + size));
+    taken_.Reserve(SliceOf(begin + size));
+    if (!MapBookKeeping(begin, size)) return false;
+    book_keeping_.Set(SliceOf(begin), SliceOf(begin + size));
+    Take(begin, begin + size);
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
 }
 
 void Track::DecommitBookKeeping(std::uintptr_t begin, std::size_t size) noexcept {
   const MappingLock lock(MappingMutex());
   for (std::uintptr_t at = begin; at < begin + size; at += kSliceSize) {
-    if (!book_keeping_.Has(SliceOf(at))) continue;
+    const std::size_t slice = SliceOf(at);
+    if (!book_keeping_.Has(slice)) continue;
+    if (shared_.Has(slice)) backing_.Punch(ExtentOf(slice, slice + 1));
     AddressSpace::Unmap(range_, at, kSliceSize);
-    book_keeping_.Clear(SliceOf(at), SliceOf(at) + 1);
+    shared_.Clear(slice, slice + 1);
+    book_keeping_.Clear(slice, slice + 1);
     GiveBack(at, at + kSliceSize);
   }
 }
@@ -63,20 +85,11 @@ void Track::DecommitBookKeeping(std::uintptr_t begin, std::size_t size) noexcept
 bool Track::Commit(bool commit, void* start, std::size_t size, bool* is_zero, void* self) noexcept {
   Track* const track = static_cast<Track*>(self);
   const auto begin = reinterpret_cast<std::uintptr_t>(start);
-  if (track->id_ == nullptr) {  // being made: this is mimalloc's metadata
-    if (!commit) return false;
-    const bool mapped =
-        AddressSpace::Map(track->range_, begin, size, -1, 0) == os::MapResult::kMapped;
-    if (mapped) track->metadata_ += size;
-    return mapped;
-  }
   Segment* const lessee = track->lessee_;
-  if (is_zero != nullptr) *is_zero = false;
-  try {
-    if (commit && (t_book_keeping || track->common_)) return track->CommitBookKeeping(begin, size);
-  } catch (const std::bad_alloc&) {
-    return false;
-  }
+  const bool being_made = track->id_ == nullptr;  // this is mimalloc's metadata
+  if (is_zero != nullptr && !being_made) *is_zero = false;
+  if (commit && (being_made || t_book_keeping || track->common_))
+    return track->CommitBookKeeping(begin, size);
   if (commit) return lessee != nullptr && lessee->Commit(begin, size);
   track->DecommitBookKeeping(begin, size);
   if (lessee != nullptr) lessee->Decommit(begin, size);
@@ -86,29 +99,35 @@ bool Track::Commit(bool commit, void* start, std::size_t size, bool* is_zero, vo
 Track* Track::Create(std::size_t size) {
   SetUpMimalloc();
   if (track_count == kMaxTracks) return nullptr;
-  if (common_track == nullptr) common_track = Register(kLadder[0], /*common=*/true);
-  Track* const track = Register(size, /*common=*/false);
-  if (track != nullptr) tracks[track_count++] = track;
-  return track;
+  if (common_track == nullptr) Register(kLadder[0], /*common=*/true, &common_track);
+  Track** const place = &tracks[track_count];
+  if (Register(size, /*common=*/false, place)) ++track_count;
+  return *place;
 }
 
-Track* Track::Register(std::size_t size, bool common) {
-  std::unique_ptr<Track> track(new Track);
-  track->range_ = AddressSpace::Take(size, 64 * kMiB);
-  if (!track->range_) return nullptr;
-  mi_arena_id_t id = nullptr;
-  const bool managed =
-      mi_manage_memory(reinterpret_cast<void*>(track->range_.begin), size,  // NOLINT
-                       /*is_committed=*/false, /*is_pinned=*/false, /*is_zero=*/true,
-                       /*numa_node=*/-1, /*exclusive=*/!common, &Track::Commit, track.get(), &id);
-  if (!managed) {
-    AddressSpace::Give(track->range_);
-    return nullptr;
-  }
-  track->id_ = id;
+bool Track::Register(std::size_t size, bool common, Track** place) {
+  std::unique_ptr<Track> made(new Track);
+  Track* const track = made.get();
   track->common_ = common;
-  track->taken_.Set(0, RoundUp(track->metadata_, kSliceSize) >> kSliceShift);
-  return track.release();
+  {
+    const MappingLock lock(MappingMutex());
+    track->range_ = AddressSpace::Take(size, 64 * kMiB);
+    if (!track->range_) return false;
+    *place = made.release();
+  }
+  mi_arena_id_t id = nullptr;
+  if (mi_manage_memory(reinterpret_cast<void*>(track->range_.begin), size,  // NOLINT
+                       /*is_committed=*/false, /*is_pinned=*/false, /*is_zero=*/true,
+                       /*numa_node=*/-1, /*exclusive=*/!common, &Track::Commit, track, &id)) {
+    track->id_ = id;
+    return true;
+  }
+  track->DecommitBookKeeping(track->range_.begin, track->range_.size);
+  const MappingLock lock(MappingMutex());
+  AddressSpace::Give(track->range_);
+  *place = nullptr;
+  delete track;
+  return false;
 }
 
 Track* Track::Lease(std::size_t lease, Segment* lessee) {
@@ -132,24 +151,18 @@ void Track::EndLeaseOf(const Segment* segment) noexcept {
   if (lessee_ == segment) lessee_ = nullptr;
 }
 
-void Track::CollapseMetadata() const noexcept {
-  constexpr std::uint64_t kPresent = std::uint64_t{1} << 63;
-  std::array<std::uint64_t, kGranuleSize / 4096> entries;  // enough for the smallest OS page
-  const std::size_t count = kGranuleSize / os::PageSize();
-  for (std::size_t first = 0; IsBookKeeping(first, first + kSlicesPerGranule);
-       first += kSlicesPerGranule) {
-    const std::uintptr_t granule = range_.begin + first * kSliceSize;
-    if (!os::ReadPagemap(granule, entries.data(), count)) return;
-    const auto present = std::count_if(entries.begin(), entries.begin() + count,
-                                       [](std::uint64_t entry) { return entry & kPresent; });
-    if (static_cast<std::size_t>(present) * 4 >= count && !os::Collapse(granule)) return;
+void Track::EndSharing() noexcept {
+  for (Track* const track : tracks) {
+    if (track != nullptr) track->EndSharingOfBookKeeping();
   }
+  if (common_track != nullptr) common_track->EndSharingOfBookKeeping();
 }
 
-bool Track::IsBookKeeping(std::size_t first, std::size_t last) const noexcept {
-  const std::size_t metadata = metadata_ >> kSliceShift;
-  return last <= metadata ||
-         book_keeping_.CountIn(std::max(first, metadata), last) == last - std::max(first, metadata);
+void Track::EndSharingOfBookKeeping() noexcept {
+  shared_.ForEachRun([this](std::size_t first, std::size_t last) {
+    if (backing_.MakePrivate(ExtentOf(first, last))) shared_.Clear(first, last);
+  });
+  if (shared_.Empty()) backing_.CloseFile();
 }
 
 void Track::Take(std::uintptr_t begin, std::uintptr_t end) {

@@ -3,8 +3,11 @@
 // mimalloc registers at most 160 arenas in a process and never forgets one, so arenas of ours
 // cannot be mimalloc arenas: they take turns on tracks. A track is address space; its memory comes
 // slice by slice from the segment that holds the lease, through mimalloc's commit callback.
-// mimalloc's own metadata lies at the start of the track in ordinary private memory, outside
-// everything that is ever sealed.
+// mimalloc's own metadata lies at the start of the track, outside everything that is ever sealed:
+// mimalloc writes there for as long as it likes. It has a file behind it, which is mapped shared
+// until the first seal or fork and private from then on. fork() copies the page tables of ordinary
+// memory (10 MiB of metadata for 8 GiB of data; bench/fork_cost.py), but of a private mapping only
+// once something has been written there.
 #ifndef FROZEN_ARENA_ARENA_TRACK_H_
 #define FROZEN_ARENA_ARENA_TRACK_H_
 
@@ -12,6 +15,7 @@
 #include <cstdint>
 
 #include "arena/address_space.h"
+#include "arena/backing.h"
 #include "arena/bit_set.h"
 #include "arena/mimalloc_api.h"
 #include "arena/units.h"
@@ -23,8 +27,7 @@ class Segment;
 class Track {
  public:
   // While one lives, what mimalloc takes from any track on this thread is its own book-keeping (a
-  // theap fills a slice): ordinary private memory that no segment owns, because mimalloc writes
-  // there for as long as it likes.
+  // theap fills a slice), which no segment owns, and lies with mimalloc's metadata.
   class BookKeeping {
    public:
     BookKeeping() noexcept;
@@ -53,9 +56,10 @@ class Track {
   // Somebody else has mapped something inside: the range cannot be trusted any more.
   void MarkSpoilt() noexcept { spoilt_ = true; }
 
-  // Makes huge pages of mimalloc's metadata where much of it is in use. It is ordinary memory,
-  // whose page tables every fork() copies: 4 MiB of them for 4 GiB of data (bench/fork_cost.py).
-  void CollapseMetadata() const noexcept;
+  // Makes the book-keeping of all tracks private, as far as the kernel lets; a child must not write
+  // there together with us. At each seal, and on both sides of every fork. The caller holds the
+  // mapping lock.
+  static void EndSharing() noexcept;
 
   mi_arena_id_t id() const noexcept { return id_; }
   const AddressRange& range() const noexcept { return range_; }
@@ -65,15 +69,18 @@ class Track {
   static Track* Create(std::size_t size);
   // Makes a range known to mimalloc. The common one, never leased, is where mimalloc keeps what
   // belongs to no arena: by itself it would map 64 MiB for that, which count against RLIMIT_AS.
-  static Track* Register(std::size_t size, bool common);
+  static bool Register(std::size_t size, bool common, Track** place);
   static bool Commit(bool commit, void* start, std::size_t size, bool* is_zero,
                      void* self) noexcept;
-  // Whether these slices are mimalloc's metadata, or what follows it and is its book-keeping too.
-  bool IsBookKeeping(std::size_t first, std::size_t last) const noexcept;
-  bool CommitBookKeeping(std::uintptr_t begin, std::size_t size);
+  bool MapBookKeeping(std::uintptr_t begin, std::size_t size);
+  bool CommitBookKeeping(std::uintptr_t begin, std::size_t size) noexcept;
   void DecommitBookKeeping(std::uintptr_t begin, std::size_t size) noexcept;
+  void EndSharingOfBookKeeping() noexcept;
   std::size_t SliceOf(std::uintptr_t address) const noexcept {
     return (address - range_.begin) >> kSliceShift;
+  }
+  Extent ExtentOf(std::size_t first, std::size_t last) const noexcept {
+    return {range_.begin + first * kSliceSize, (last - first) * kSliceSize, first * kSliceSize};
   }
 
   AddressRange range_;
@@ -81,8 +88,9 @@ class Track {
   Segment* lessee_ = nullptr;
   BitSet taken_;  // by segments and by book-keeping
   BitSet book_keeping_;
+  BitSet shared_;    // slices that a child would write to together with us
+  Backing backing_;  // of metadata and book-keeping
   std::size_t taken_slices_ = 0;
-  std::size_t metadata_ = 0;
   bool common_ = false;
   bool full_ = false;
   bool spoilt_ = false;
