@@ -173,9 +173,12 @@ bool Arena::ResizeInPlace(void* block, std::size_t size) noexcept {
     return state_ == ArenaState::kBuilding && large->Resize(size);
   }
   const std::size_t usable = UsableSize(block);
-  // A sealed block never gives memory back; a building one moves when less than half of it is still
-  // wanted.
-  return size <= usable && (state_ == ArenaState::kSealed || size > usable / 2);
+  if (size > usable) return false;
+  // A block that is building moves when less than half of it is still wanted.
+  if (state_ != ArenaState::kSealed) return size > usable / 2;
+  // A sealed one never gives memory back. Who asks for much of it may be about to fill the room
+  // that its size class left: a small one moves, and its OS page stays shared.
+  return size <= usable / 2 || usable > os::PageSize();
 }
 
 LaneKind Arena::LaneOf(const void* address) const noexcept {

@@ -196,6 +196,19 @@ TEST(ArenaTest, LargeBlocksGrowInPlaceAndKeepTheirContent) {
   EXPECT_EQ(arena->stats().lanes[1].live_bytes, 2 * kMiB);
 }
 
+TEST(ArenaTest, SealedBlockShrinksInPlaceAndASmallOneIsNotFilledUp) {
+  const ArenaOwner arena = MakeArena();
+  char* const small = Make(*arena, 40, 's', LaneKind::kPayload);
+  char* const big = Make(*arena, 50'000, 'b', LaneKind::kPayload);
+  EXPECT_TRUE(arena->ResizeInPlace(small, arena->UsableSize(small)));
+  ASSERT_EQ(arena->Seal(), Status::kOk);
+  EXPECT_FALSE(arena->ResizeInPlace(small, arena->UsableSize(small)));
+  EXPECT_TRUE(arena->ResizeInPlace(small, arena->UsableSize(small) / 2));
+  EXPECT_FALSE(arena->ResizeInPlace(big, arena->UsableSize(big) + 1));
+  EXPECT_TRUE(arena->ResizeInPlace(big, arena->UsableSize(big)));
+  EXPECT_TRUE(arena->ResizeInPlace(big, 1));
+}
+
 TEST(ArenaTest, DeadTemporariesAreGivenBackAtTheSeal) {
   const ArenaOwner arena = MakeArena();
   std::vector<void*> temporaries;
