@@ -1,6 +1,5 @@
 #include "arena/span.h"
 
-#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <new>
@@ -14,8 +13,10 @@
 namespace frozen_arena {
 namespace {
 
-constexpr std::size_t kFirstPool = kGranuleSize;
-constexpr std::size_t kLargestPool = 32 * kGranuleSize;
+// Address space only: memory comes span by span. Few and big, because every fork() copies the
+// mappings of a pool one by one.
+constexpr std::size_t kFirstPool = 16 * kMiB;
+constexpr std::size_t kFurtherPools = kGiB;
 
 char* BlockOf(const Span& span, std::size_t index) noexcept {
   return reinterpret_cast<char*>(span.begin +
@@ -26,27 +27,25 @@ char* BlockOf(const Span& span, std::size_t index) noexcept {
 
 SpanPool* SpanPool::Create(Arena* arena, Lane* lane, std::size_t number, LanePolicy* policy) {
   std::unique_ptr<SpanPool> pool(new SpanPool(arena, lane, policy));
-  const std::size_t size = std::min(kFirstPool << std::min<std::size_t>(number, 16), kLargestPool);
-  pool->spans_.resize(size / kSliceSize);
+  const std::size_t size = number == 0 ? kFirstPool : kFurtherPools;
+  pool->spans_.reserve(size / kSliceSize);  // they never move
   if (!pool->Reserve(size)) return nullptr;
   return pool.release();
 }
 
 Span* SpanPool::Cut() noexcept {
   if (full()) return nullptr;
-  const std::size_t end = (cut_ + 1) * kSliceSize;
+  const std::size_t end = (spans_.size() + 1) * kSliceSize;
   // By the granule where that can be a huge page, before there is anything on it to be copied.
   const bool ahead = end > size() && policy().WantsHuge();
   if (!(ahead && Resize(RoundUp(end, kGranuleSize))) && !Resize(end)) return nullptr;
-  Span* const span = &spans_[cut_];
-  span->begin = begin() + cut_ * kSliceSize;
-  ++cut_;
-  return span;
+  Span& span = spans_.emplace_back();
+  span.begin = begin() + end - kSliceSize;
+  return &span;
 }
 
 bool SpanPool::VisitBlocks(BlockVisitor visitor, void* context) const noexcept {
-  for (std::size_t i = 0; i < cut_; ++i) {
-    const Span& span = spans_[i];
+  for (const Span& span : spans_) {
     for (std::size_t word = 0; word < span.live.size(); ++word) {
       for (std::uint64_t left = span.live[word]; left != 0; left &= left - 1) {
         const std::size_t index = word * 64 + static_cast<std::size_t>(std::countr_zero(left));
@@ -59,8 +58,7 @@ bool SpanPool::VisitBlocks(BlockVisitor visitor, void* context) const noexcept {
 
 bool SpanPool::Seal(LaneStats* stats) noexcept {
   std::size_t bytes = 0;
-  for (std::size_t i = 0; i < cut_; ++i)
-    bytes += spans_[i].used * std::size_t{spans_[i].block_size};
+  for (const Span& span : spans_) bytes += span.used * std::size_t{span.block_size};
   struct Context {
     BitSet live;
     std::uintptr_t base;

@@ -53,7 +53,7 @@ class SpanPool : public LargeBlock {
   const Span* SpanOf(std::uintptr_t address) const noexcept {
     return &spans_[(address - begin()) >> kSliceShift];
   }
-  bool full() const noexcept { return cut_ == spans_.size(); }
+  bool full() const noexcept { return spans_.size() == spans_.capacity(); }
 
   bool VisitBlocks(BlockVisitor visitor, void* context) const noexcept;
   // As LargeBlock::Seal, after giving back the OS pages that hold no block.
@@ -64,7 +64,6 @@ class SpanPool : public LargeBlock {
       : LargeBlock(owner, owner_lane, policy, RegionKind::kSpanPool) {}
 
   std::vector<Span> spans_;
-  std::size_t cut_ = 0;
 };
 
 // The spans of a lane.
