@@ -143,6 +143,9 @@ void Arena::Free(void* block) noexcept {
       case RegionKind::kSpanPool:
         region->lane->FreeInSpan(static_cast<SpanPool*>(region), block);
         break;
+      case RegionKind::kRunPool:
+        static_cast<RunPool*>(region)->Free(block);
+        break;
       case RegionKind::kLargeBlock:
         region->lane->FreeLarge(static_cast<LargeBlock*>(region));
         break;
@@ -159,6 +162,8 @@ std::size_t Arena::UsableSize(const void* block) const noexcept {
       return mi_usable_size(block);
     case RegionKind::kSpanPool:
       return static_cast<const SpanPool*>(region)->SpanOf(AddressOf(block))->block_size;
+    case RegionKind::kRunPool:
+      return static_cast<const RunPool*>(region)->SizeOf(block);
     case RegionKind::kLargeBlock:
       return static_cast<const LargeBlock*>(region)->size();
   }
@@ -173,6 +178,8 @@ bool Arena::ResizeInPlace(void* block, std::size_t size) noexcept {
     return state_ == ArenaState::kBuilding && large->Resize(size);
   }
   const std::size_t usable = UsableSize(block);
+  if (region->kind == RegionKind::kRunPool && state_ == ArenaState::kBuilding && size > usable / 2)
+    return static_cast<RunPool*>(region)->Resize(block, size);
   if (size > usable) return false;
   // A block that is building moves when less than half of it is still wanted.
   if (state_ != ArenaState::kSealed) return size > usable / 2;

@@ -72,8 +72,8 @@ class Arena {
   std::size_t UsableSize(const void* block) const noexcept;
 
   // Tries to make `block` hold `size` bytes without moving it (a building arena's large blocks, and
-  // shrinking in a sealed arena). False when it must move, or had better: what a process writes to a
-  // small sealed block costs it a whole OS page.
+  // shrinking in a sealed arena). False when it must move, or had better: what a process writes to
+  // a small sealed block costs it a whole OS page.
   bool ResizeInPlace(void* block, std::size_t size) noexcept;
 
   // The lane that holds `address`; precondition: FindArena(address) == this.

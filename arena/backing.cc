@@ -54,7 +54,11 @@ bool Backing::MakePrivate(const Extent& extent) noexcept {
   const auto* const content =
       reinterpret_cast<const void*>(extent.address);  // NOLINT(performance-no-int-to-ptr)
   if (moved_ && !os::WriteAll(descriptor_, content, extent.size, extent.offset)) return false;
-  return os::RemapPrivate(extent.address, extent.size, descriptor_, extent.offset);
+  // Asked twice: what stays shared, parent and child write to together, and a refusal may pass.
+  const auto remap = [&] {
+    return os::RemapPrivate(extent.address, extent.size, descriptor_, extent.offset);
+  };
+  return remap() || remap();
 }
 
 void Backing::CloseFile() noexcept {

@@ -3,6 +3,7 @@
 #ifndef FROZEN_ARENA_ARENA_BIT_SET_H_
 #define FROZEN_ARENA_ARENA_BIT_SET_H_
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -55,6 +56,15 @@ class BitSet {
     return count;
   }
 
+  // The first number of [from, end) that is a member, or `end`.
+  std::size_t NextMember(std::size_t from, std::size_t end) const noexcept {
+    return Next(from, end, 0);
+  }
+  // The first number of [from, end) that is not, or `end`.
+  std::size_t NextGap(std::size_t from, std::size_t end) const noexcept {
+    return Next(from, end, ~std::uint64_t{0});
+  }
+
   std::size_t Count() const noexcept {
     std::size_t count = 0;
     for (const std::uint64_t word : words_) count += static_cast<std::size_t>(std::popcount(word));
@@ -85,6 +95,16 @@ class BitSet {
   }
 
  private:
+  // The first number of [from, end) that is a member of what the words are after `flip`, or `end`.
+  std::size_t Next(std::size_t from, std::size_t end, std::uint64_t flip) const noexcept {
+    for (std::size_t at = from; at < end; at = (at / 64 + 1) * 64) {
+      const std::uint64_t word = (at / 64 < words_.size() ? words_[at / 64] : 0) ^ flip;
+      const std::uint64_t left = word >> (at % 64);
+      if (left != 0) return std::min(at + static_cast<std::size_t>(std::countr_zero(left)), end);
+    }
+    return end;
+  }
+
   std::vector<std::uint64_t> words_;
 };
 

@@ -60,8 +60,10 @@ Segment* Lane::Extend() noexcept {
 }
 
 void* Lane::Allocate(std::size_t size) noexcept {
-  if (size > kLargeBlockSize) [[unlikely]]
+  if (size > RunLane::kLargest) [[unlikely]]
     return AllocateLarge(size);
+  if (size >= RunLane::kSmallest) [[unlikely]]
+    return runs_.Allocate(size, arena_, this, &policy_);
   if (size >= SpanLane::kSmallest && size <= SpanLane::kLargest)
     return spans_.Allocate(size, arena_, this, &policy_);
   // mimalloc aligns blocks of 16 bytes and more to 16, as pymalloc aligns all.
@@ -101,24 +103,33 @@ void Lane::FreeLarge(LargeBlock* block) noexcept {
   large_.erase(entry);
 }
 
+template <typename Visit>
+bool Lane::EveryLarge(Visit visit) const {
+  for (const auto& pool : spans_.pools()) {
+    if (!visit(pool.get())) return false;
+  }
+  for (const auto& pool : runs_.pools()) {
+    if (!visit(pool.get())) return false;
+  }
+  return std::all_of(large_.begin(), large_.end(),
+                     [&](const auto& entry) { return visit(entry.second.get()); });
+}
+
 bool Lane::VisitBlocks(BlockVisitor visitor, void* context) const noexcept {
   for (const auto& segment : segments_) {
     if (!segment->VisitBlocks(visitor, context)) return false;
   }
-  for (const auto& pool : spans_.pools()) {
-    if (!pool->VisitBlocks(visitor, context)) return false;
-  }
-  return std::all_of(large_.begin(), large_.end(), [&](const auto& entry) {
-    return visitor(context, entry.second->address(), entry.second->size());
-  });
+  return EveryLarge([&](const LargeBlock* block) { return block->VisitBlocks(visitor, context); });
 }
 
 bool Lane::Seal() noexcept {
   stats_.huge_pages_refused = policy_.huge_pages_refused;
   bool had_memory = true;
   for (const auto& segment : segments_) had_memory = segment->Seal(&stats_) && had_memory;
-  for (const auto& pool : spans_.pools()) had_memory = pool->Seal(&stats_) && had_memory;
-  for (const auto& entry : large_) had_memory = entry.second->Seal(&stats_) && had_memory;
+  EveryLarge([&](LargeBlock* block) {
+    had_memory = block->Seal(&stats_) && had_memory;
+    return true;
+  });
   return had_memory;
 }
 
@@ -130,8 +141,10 @@ void Lane::Abandon() noexcept {
 
 void Lane::EndSharing() noexcept {
   for (const auto& segment : segments_) segment->EndSharing();
-  for (const auto& pool : spans_.pools()) pool->EndSharing();
-  for (const auto& entry : large_) entry.second->EndSharing();
+  EveryLarge([](LargeBlock* block) {
+    block->EndSharing();
+    return true;
+  });
 }
 
 void Lane::EndLeases() noexcept {
@@ -148,6 +161,7 @@ void Lane::Release() noexcept {
     epoch_ = NextEpoch();
   }
   spans_.Release();
+  runs_.Release();
 }
 
 std::vector<Extent> Lane::Extents() const {
@@ -156,8 +170,10 @@ std::vector<Extent> Lane::Extents() const {
     const std::vector<Extent> owned = segment->OwnedExtents();
     extents.insert(extents.end(), owned.begin(), owned.end());
   }
-  for (const auto& pool : spans_.pools()) extents.push_back({pool->begin(), pool->size(), 0});
-  for (const auto& [begin, block] : large_) extents.push_back({begin, block->size(), 0});
+  EveryLarge([&](const LargeBlock* block) {
+    if (block->size() != 0) extents.push_back({block->begin(), block->size(), 0});
+    return true;
+  });
   std::sort(extents.begin(), extents.end(),
             [](const Extent& a, const Extent& b) { return a.address < b.address; });
   return extents;

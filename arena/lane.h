@@ -1,4 +1,4 @@
-// Lane: one of the two kinds of memory of an arena, as lists of segments, spans and large blocks.
+// Lane: one of the two kinds of memory of an arena, as lists of segments, pools and large blocks.
 //
 // Before the seal a lane allocates from its last segment; when that is full it leases the next
 // track. After it, a lane only answers questions.
@@ -14,6 +14,7 @@
 #include "arena/lane_policy.h"
 #include "arena/large_block.h"
 #include "arena/page_accounting.h"
+#include "arena/run.h"
 #include "arena/segment.h"
 #include "arena/span.h"
 #include "arena/stats.h"
@@ -53,6 +54,9 @@ class Lane {
   mi_theap_t* TheapOfThisThread() noexcept;
   Segment* Extend() noexcept;
   void* AllocateLarge(std::size_t size) noexcept;
+  // Calls visit(block) for all large blocks, the pools among them, until it says false.
+  template <typename Visit>
+  bool EveryLarge(Visit visit) const;
 
   // A fork may come from a thread without the GIL, at any moment (fork_guard.cc): it goes through
   // the lists, which therefore change under the mapping lock, and what is in none of them yet has
@@ -64,6 +68,7 @@ class Lane {
   LaneStats stats_;
   std::vector<std::unique_ptr<Segment>> segments_;
   SpanLane spans_;
+  RunLane runs_;
   std::unordered_map<std::uintptr_t, std::unique_ptr<LargeBlock>> large_;
 };
 

@@ -64,6 +64,12 @@ void LargeBlock::CollapseUpTo(std::size_t size) noexcept {
   }
 }
 
+bool LargeBlock::GrowTo(std::size_t size) noexcept {
+  if (size <= size_) return true;
+  if (policy_->WantsHuge() && Resize(RoundUp(size, kGranuleSize))) return true;
+  return Resize(size);
+}
+
 bool LargeBlock::Resize(std::size_t size) noexcept {
   const std::size_t rounded = RoundUp(size, os::PageSize());
   if (rounded > range_.size) return false;

@@ -1,7 +1,8 @@
-// LargeBlock: one block of half a MiB and more, on OS pages of its own.
+// LargeBlock: one block of more than 32 MiB, on OS pages and in a file of its own; and, as a base,
+// what is cut into smaller ones (span.h, run.h).
 //
 // mimalloc would round a block of 100 MB up to 128 MB and refuses 512 MiB. Here a block takes whole
-// OS pages, has twice its size of address space to grow into without moving, and a file of its own.
+// OS pages, and has twice its size of address space to grow into without moving.
 #ifndef FROZEN_ARENA_ARENA_LARGE_BLOCK_H_
 #define FROZEN_ARENA_ARENA_LARGE_BLOCK_H_
 
@@ -17,16 +18,12 @@
 
 namespace frozen_arena {
 
-// mimalloc's biggest shared size class (MI_LARGE_MAX_OBJ_SIZE); beyond it every block has pages of
-// its own anyway.
-inline constexpr std::size_t kLargeBlockSize = 512 * kKiB;
-
 class LargeBlock : public Region {
  public:
   // Address space for a block of `size` bytes, without memory as yet: Resize gives it that once the
   // block is in the list that a fork goes through. nullptr when refused. May throw std::bad_alloc.
   static LargeBlock* Create(Arena* arena, Lane* lane, std::size_t size, LanePolicy* policy);
-  ~LargeBlock();
+  virtual ~LargeBlock();
   LargeBlock(const LargeBlock&) = delete;
   LargeBlock& operator=(const LargeBlock&) = delete;
 
@@ -40,12 +37,19 @@ class LargeBlock : public Region {
   // Grows or shrinks without moving; before the seal. False when it must move.
   bool Resize(std::size_t size) noexcept;
 
-  bool Seal(LaneStats* stats) noexcept { return SealLive(nullptr, size_, stats); }
+  // The block itself, or those that it is cut into.
+  virtual bool VisitBlocks(BlockVisitor visitor, void* context) const noexcept {
+    return visitor(context, address(), size_);
+  }
+  virtual bool Seal(LaneStats* stats) noexcept { return SealLive(nullptr, size_, stats); }
   void EndSharing() noexcept;  // as Segment::EndSharing
 
  protected:
   LargeBlock(Arena* owner, Lane* owner_lane, LanePolicy* policy, RegionKind region_kind) noexcept
       : Region{owner, owner_lane, region_kind}, policy_(policy) {}
+  // At least so many bytes are mapped; whole granules, where they can be huge pages, before there
+  // is anything on them to be copied.
+  bool GrowTo(std::size_t size) noexcept;
   // Address space to grow into. False when refused.
   bool Reserve(std::size_t size) noexcept;
   // As Segment::Seal. `live` are the OS pages that are needed, all when it is nullptr, for blocks

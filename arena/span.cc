@@ -36,9 +36,7 @@ SpanPool* SpanPool::Create(Arena* arena, Lane* lane, std::size_t number, LanePol
 Span* SpanPool::Cut() noexcept {
   if (full()) return nullptr;
   const std::size_t end = (spans_.size() + 1) * kSliceSize;
-  // By the granule where that can be a huge page, before there is anything on it to be copied.
-  const bool ahead = end > size() && policy().WantsHuge();
-  if (!(ahead && Resize(RoundUp(end, kGranuleSize))) && !Resize(end)) return nullptr;
+  if (!GrowTo(end)) return nullptr;
   Span& span = spans_.emplace_back();
   span.begin = begin() + end - kSliceSize;
   return &span;

@@ -40,7 +40,7 @@ struct Span {
 };
 
 // A large block that is cut into spans, from its beginning on.
-class SpanPool : public LargeBlock {
+class SpanPool final : public LargeBlock {
  public:
   // nullptr when refused. May throw std::bad_alloc.
   static SpanPool* Create(Arena* arena, Lane* lane, std::size_t number, LanePolicy* policy);
@@ -55,9 +55,8 @@ class SpanPool : public LargeBlock {
   }
   bool full() const noexcept { return spans_.size() == spans_.capacity(); }
 
-  bool VisitBlocks(BlockVisitor visitor, void* context) const noexcept;
-  // As LargeBlock::Seal, after giving back the OS pages that hold no block.
-  bool Seal(LaneStats* stats) noexcept;
+  bool VisitBlocks(BlockVisitor visitor, void* context) const noexcept override;
+  bool Seal(LaneStats* stats) noexcept override;  // after giving back what holds no block
 
  private:
   SpanPool(Arena* owner, Lane* owner_lane, LanePolicy* policy) noexcept

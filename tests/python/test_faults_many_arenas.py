@@ -117,8 +117,8 @@ print(json.dumps({name: [before[name], after[name]] for name in before}))
     for name in ("mappings", "descriptors", "arenas", "address space KiB"):
         assert seen[name][1] <= seen[name][0], seen
     least = blocks * 4 / 5 * 16 / 1024  # KiB, when each leaves 16 bytes
-    assert seen["resident KiB"][1] - seen["resident KiB"][0] < least, seen
-    assert seen["files KiB"][1] <= seen["files KiB"][0], seen
+    for name in ("resident KiB", "files KiB"):  # mimalloc's metadata is in both
+        assert seen[name][1] - seen[name][0] < least, seen
 
 
 def test_a_thousand_sealed_arenas_alive_at_once_cost_little_beside_their_data() -> None:
