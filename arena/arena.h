@@ -71,9 +71,9 @@ class Arena {
   // Bytes that may be used at `block`, at least what was asked for.
   std::size_t UsableSize(const void* block) const noexcept;
 
-  // Tries to make `block` hold `size` bytes without moving it (a building arena's large blocks, and
-  // shrinking in a sealed arena). False when it must move, or had better: what a process writes to
-  // a small sealed block costs it a whole OS page.
+  // Tries to make `block` hold `size` bytes without moving it (a building arena's runs and large
+  // blocks, and shrinking in a sealed arena). False when it must move, or had better: what a
+  // process writes to a small sealed block costs it a whole OS page.
   bool ResizeInPlace(void* block, std::size_t size) noexcept;
 
   // The lane that holds `address`; precondition: FindArena(address) == this.

@@ -6,8 +6,8 @@
 //   kMoved      about to be sealed after a fork: the content lies in a second file, not yet mapped
 //   kSealed     private mapping of a file that nobody can change any more
 //
-// A backing does not know what lies in it; its owner (a segment or a large block) names the
-// extents, and remembers which of them are still mapped shared. Nothing here throws. The caller
+// A backing does not know what lies in it; its owner (a segment, a track or a large block) names
+// the extents, and remembers which of them are still mapped shared. Nothing here throws. The caller
 // holds the mapping lock.
 #ifndef FROZEN_ARENA_ARENA_BACKING_H_
 #define FROZEN_ARENA_ARENA_BACKING_H_
