@@ -55,10 +55,10 @@ bool Backing::MakePrivate(const Extent& extent) noexcept {
       reinterpret_cast<const void*>(extent.address);  // NOLINT(performance-no-int-to-ptr)
   if (moved_ && !os::WriteAll(descriptor_, content, extent.size, extent.offset)) return false;
   // Asked twice: what stays shared, parent and child write to together, and a refusal may pass.
-  const auto remap = [&] {
-    return os::RemapPrivate(extent.address, extent.size, descriptor_, extent.offset);
-  };
-  return remap() || remap();
+  for (int asked = 0; asked < 2; ++asked) {
+    if (os::RemapPrivate(extent.address, extent.size, descriptor_, extent.offset)) return true;
+  }
+  return false;
 }
 
 void Backing::CloseFile() noexcept {
