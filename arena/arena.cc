@@ -183,9 +183,9 @@ bool Arena::ResizeInPlace(void* block, std::size_t size) noexcept {
   if (size > usable) return false;
   // A block that is building moves when less than half of it is still wanted.
   if (state_ != ArenaState::kSealed) return size > usable / 2;
-  // A sealed one never gives memory back. Who asks for much of it may be about to fill the room
-  // that its size class left: a small one moves, and its OS page stays shared.
-  return size <= usable / 2 || usable > os::PageSize();
+  // A sealed one never gives memory back. Whoever asks for another size is about to write: a small
+  // one moves, and its OS page stays shared.
+  return usable > os::PageSize();
 }
 
 LaneKind Arena::LaneOf(const void* address) const noexcept {
@@ -237,6 +237,10 @@ Status Arena::Abandon() noexcept {
   if (state_ != ArenaState::kBuilding) return Status::kWrongState;
   MoveTo(ArenaState::kAbandoned);
   for (const auto& lane : lanes_) lane->Abandon();
+  {
+    const MappingLock lock(MappingMutex());
+    Track::EndSharing();
+  }
   if (live_blocks_ == 0) {
     for (const auto& lane : lanes_) lane->Release();
   }

@@ -56,6 +56,8 @@ class BitSet {
     return count;
   }
 
+  // No member is this big.
+  std::size_t Limit() const noexcept { return words_.size() * 64; }
   // The first number of [from, end) that is a member, or `end`.
   std::size_t NextMember(std::size_t from, std::size_t end) const noexcept {
     return Next(from, end, 0);

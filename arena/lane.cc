@@ -46,7 +46,10 @@ mi_theap_t* Lane::TheapOfThisThread() noexcept {
 Segment* Lane::Extend() noexcept {
   if (policy_.budget->exhausted) return nullptr;
   try {
-    if (!segments_.empty()) segments_.back()->track()->MarkFull();
+    if (!segments_.empty()) {
+      const MappingLock lock(MappingMutex());
+      segments_.back()->track()->MarkFull();
+    }
     std::unique_ptr<Segment> segment(Segment::Create(arena_, this, segments_.size(), &policy_));
     if (segment == nullptr) return nullptr;
     const MappingLock lock(MappingMutex());
@@ -148,7 +151,7 @@ void Lane::EndSharing() noexcept {
 }
 
 void Lane::EndLeases() noexcept {
-  for (const auto& segment : segments_) segment->track()->EndLeaseOf(segment.get());
+  for (const auto& segment : segments_) segment->EndLease();
 }
 
 void Lane::Release() noexcept {

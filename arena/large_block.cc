@@ -36,7 +36,7 @@ bool LargeBlock::MapMore(std::size_t size) noexcept {
   if (size > os::TotalMemory() || !policy_->budget->Take(more)) return false;
   const Extent extent{range_.begin + size_, more, size_};
   const std::size_t slices = RoundUp(size, kSliceSize);
-  if (!AddressMap::Assign(range_.begin, range_.begin + slices, this) ||
+  if (!AddressMap::Assign(RoundDown(extent.address, kSliceSize), range_.begin + slices, this) ||
       backing_.Map(range_, extent) != os::MapResult::kMapped) {
     AddressMap::Assign(range_.begin + slices_, range_.begin + slices, nullptr);
     policy_->budget->GiveBack(more);
@@ -105,6 +105,7 @@ bool LargeBlock::SealLive(const BitSet* live, std::size_t live_bytes, LaneStats*
   } catch (const std::bad_alloc&) {
     had_memory = false;
   }
+  if (!sealed && shared_ == 0) backing_.CloseFile();  // all of it is private
   mine.mapped_bytes = size_;
   mine.live_bytes = live_bytes;
   mine.free_bytes = size_ - live_bytes - mine.punched_bytes;

@@ -55,7 +55,6 @@ class LargeBlock : public Region {
   // As Segment::Seal. `live` are the OS pages that are needed, all when it is nullptr, for blocks
   // of `live_bytes` in all.
   bool SealLive(const BitSet* live, std::size_t live_bytes, LaneStats* stats) noexcept;
-  const LanePolicy& policy() const noexcept { return *policy_; }
 
  private:
   bool MapMore(std::size_t size) noexcept;

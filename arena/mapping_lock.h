@@ -1,8 +1,9 @@
 // The one lock of this layer: held while mappings and their book-keeping change, and across fork().
 //
-// Order: it is a leaf but for mimalloc, which may call back into Track::Commit with the lock free;
-// whoever holds it calls neither mimalloc nor the interpreter. fork_guard.cc holds it from before
-// fork() to after it, so a child never inherits a half-made mapping.
+// Order: mimalloc's locks come before it, because mimalloc may hold some when it calls
+// Track::Commit, which takes this one. Whoever holds it calls neither the interpreter nor anything
+// of mimalloc but the walk over blocks. fork_guard.cc holds it from before fork() to after it, so a
+// child never inherits a half-made mapping.
 #ifndef FROZEN_ARENA_ARENA_MAPPING_LOCK_H_
 #define FROZEN_ARENA_ARENA_MAPPING_LOCK_H_
 

@@ -37,7 +37,7 @@ std::size_t RunPool::PageOf(const void* block) const noexcept {
 }
 
 std::size_t RunPool::EndOf(std::size_t first) const noexcept {
-  return heads_.NextMember(first + 1, used_.NextGap(first, pages_));
+  return used_.NextGap(first, heads_.NextMember(first + 1, size() / os::PageSize()));
 }
 
 bool RunPool::MayHavePlace(std::size_t size) const noexcept {
@@ -81,7 +81,7 @@ bool RunPool::Resize(void* block, std::size_t size) noexcept {
   const std::size_t end = EndOf(first);
   const std::size_t wanted = first + PagesFor(size);
   if (wanted <= end) {
-    GiveBack(wanted, end);
+    if (wanted < end) GiveBack(wanted, end);
     return true;
   }
   if (wanted > pages_ || used_.NextMember(end, wanted) != wanted) return false;

@@ -118,7 +118,6 @@ bool Segment::MapGranuleAhead(std::uintptr_t granule) {
 
 bool Segment::Commit(std::uintptr_t begin, std::size_t size) noexcept {
   try {
-    const MappingLock lock(MappingMutex());
     const std::size_t first = SliceOf(begin);
     const std::size_t last = SliceOf(begin + size);
     const std::size_t fresh = (last - first) - owned_.CountIn(first, last);
@@ -147,7 +146,6 @@ bool Segment::Commit(std::uintptr_t begin, std::size_t size) noexcept {
 }
 
 void Segment::Decommit(std::uintptr_t begin, std::size_t size) noexcept {
-  const MappingLock lock(MappingMutex());
   const std::size_t first = SliceOf(begin);
   const std::size_t last = SliceOf(begin + size);
   for (std::size_t i = first; i < last; ++i) {
@@ -165,19 +163,23 @@ bool Segment::VisitBlocks(BlockVisitor visitor, void* context) const noexcept {
   return mi_heap_visit_blocks(heap_, /*visit_blocks=*/true, &VisitOne, &visit);
 }
 
-void Segment::UnmapUnowned() {
-  const BitSet mapped = mapped_;
-  mapped.ForEachRun([this](std::size_t first, std::size_t last) {
-    for (std::size_t i = first; i < last; ++i) {
-      if (owned_.Has(i)) continue;
-      backing_.Punch(ExtentOf(i, i + 1));
-      AddressSpace::Unmap(track_->range(), AddressOf(i), kSliceSize);
-      mapped_.Clear(i, i + 1);
-      shared_.Clear(i, i + 1);
-      const std::size_t granule = (AddressOf(i) - track_->range().begin) >> kGranuleShift;
-      huge_.Clear(granule, granule + 1);
-    }
-  });
+void Segment::UnmapUnowned(std::uintptr_t begin, std::uintptr_t end) noexcept {
+  const std::size_t last = std::min(SliceOf(end), mapped_.Limit());
+  for (std::size_t i = mapped_.NextMember(SliceOf(begin), last); i < last;
+       i = mapped_.NextMember(i + 1, last)) {
+    if (owned_.Has(i)) continue;
+    backing_.Punch(ExtentOf(i, i + 1));
+    AddressSpace::Unmap(track_->range(), AddressOf(i), kSliceSize);
+    mapped_.Clear(i, i + 1);
+    shared_.Clear(i, i + 1);
+    const std::size_t granule = (AddressOf(i) - track_->range().begin) >> kGranuleShift;
+    huge_.Clear(granule, granule + 1);
+  }
+}
+
+void Segment::EndLease() noexcept {
+  UnmapUnowned(track_->range().begin, track_->range().end());
+  track_->EndLeaseOf(this);
 }
 
 BitSet Segment::LiveOsPages(std::size_t* bytes) const {
@@ -215,7 +217,7 @@ bool Segment::Seal(LaneStats* stats) noexcept {
   try {
     const BitSet live = LiveOsPages(&mine.live_bytes);
     const std::vector<Extent> owned = OwnedExtents();
-    UnmapUnowned();
+    UnmapUnowned(track_->range().begin, track_->range().end());
     if (backing_.ReadyToSeal(owned)) {
       const std::size_t per_slice = kSliceSize / os::PageSize();
       owned_.ForEachRun([&](std::size_t first, std::size_t last) {
@@ -233,8 +235,9 @@ bool Segment::Seal(LaneStats* stats) noexcept {
   mine.free_bytes = mine.mapped_bytes - mine.live_bytes - mine.punched_bytes;
   mine.huge_bytes = huge_.Count() * kGranuleSize;
   if (!sealed) mine.unsealed_bytes = mine.mapped_bytes;
+  if (!sealed && shared_.Empty()) backing_.CloseFile();  // all of it is private
   *stats += mine;
-  track_->EndLeaseOf(this);
+  EndLease();
   return had_memory;
 }
 

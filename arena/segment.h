@@ -35,10 +35,15 @@ class Segment : public Region {
   Track* track() const noexcept { return track_; }
   const Backing& backing() const noexcept { return backing_; }
 
-  // mimalloc's commit callback, through the track. Takes the mapping lock.
+  // mimalloc's commit callback, through the track, from any thread. The caller holds the mapping
+  // lock, here and in the next three.
   bool Commit(std::uintptr_t begin, std::size_t size) noexcept;
   void Decommit(std::uintptr_t begin,
                 std::size_t size) noexcept;  // what this segment does not own is left alone
+  // Gives up the mappings of slices that it does not own: mapped ahead, or owned once.
+  void UnmapUnowned(std::uintptr_t begin, std::uintptr_t end) noexcept;
+  // The track may serve others from now on.
+  void EndLease() noexcept;
 
   bool VisitBlocks(BlockVisitor visitor, void* context) const noexcept;
 
@@ -66,7 +71,6 @@ class Segment : public Region {
   }
   bool MapSlices(std::size_t first, std::size_t last);
   bool MapGranuleAhead(std::uintptr_t granule);
-  void UnmapUnowned();
   BitSet LiveOsPages(std::size_t* bytes) const;
   bool Remap(const std::vector<Extent>& extents) noexcept;
   std::vector<Extent> Extents(const BitSet& slices) const;

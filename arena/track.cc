@@ -5,6 +5,7 @@
 #include <memory>
 #include <new>
 
+#include "arena/address_map.h"
 #include "arena/check.h"
 #include "arena/mapping_lock.h"
 #include "arena/segment.h"
@@ -57,9 +58,9 @@ bool Track::MapBookKeeping(std::uintptr_t begin, std::size_t size) {
 
 bool Track::CommitBookKeeping(std::uintptr_t begin, std::size_t size) noexcept {
   try {
-    const MappingLock lock(MappingMutex());
     book_keeping_.Reserve(SliceOf(begin + size));
     taken_.Reserve(SliceOf(begin + size));
+    if (lessee_ != nullptr) lessee_->UnmapUnowned(begin, begin + size);  // ahead, or once its own
     if (!MapBookKeeping(begin, size)) return false;
     book_keeping_.Set(SliceOf(begin), SliceOf(begin + size));
     Take(begin, begin + size);
@@ -69,8 +70,20 @@ bool Track::CommitBookKeeping(std::uintptr_t begin, std::size_t size) noexcept {
   }
 }
 
+// mimalloc has freed these slices. They may be those of a segment whose lease has ended: blocks of
+// an abandoned arena die one by one, and a thread that ends frees what its theap has kept.
+void Track::Decommit(std::uintptr_t begin, std::size_t size) noexcept {
+  for (std::uintptr_t at = begin; at < begin + size; at += kSliceSize) {
+    Region* const owner = AddressMap::Find(at);
+    if (owner == nullptr || owner->kind != RegionKind::kSegment) continue;
+    auto* const segment = static_cast<Segment*>(owner);
+    segment->Decommit(at, kSliceSize);
+    if (segment != lessee_) segment->UnmapUnowned(at, at + kSliceSize);
+  }
+  DecommitBookKeeping(begin, size);
+}
+
 void Track::DecommitBookKeeping(std::uintptr_t begin, std::size_t size) noexcept {
-  const MappingLock lock(MappingMutex());
   for (std::uintptr_t at = begin; at < begin + size; at += kSliceSize) {
     const std::size_t slice = SliceOf(at);
     if (!book_keeping_.Has(slice)) continue;
@@ -85,14 +98,15 @@ void Track::DecommitBookKeeping(std::uintptr_t begin, std::size_t size) noexcept
 bool Track::Commit(bool commit, void* start, std::size_t size, bool* is_zero, void* self) noexcept {
   Track* const track = static_cast<Track*>(self);
   const auto begin = reinterpret_cast<std::uintptr_t>(start);
-  Segment* const lessee = track->lessee_;
+  // One lock from here on: a thread that ends comes here without the GIL, and the segment that it
+  // finds must not go meanwhile.
+  const MappingLock lock(MappingMutex());
   const bool being_made = track->id_ == nullptr;  // this is mimalloc's metadata
   if (is_zero != nullptr && !being_made) *is_zero = false;
   if (commit && (being_made || t_book_keeping || track->common_))
     return track->CommitBookKeeping(begin, size);
-  if (commit) return lessee != nullptr && lessee->Commit(begin, size);
-  track->DecommitBookKeeping(begin, size);
-  if (lessee != nullptr) lessee->Decommit(begin, size);
+  if (commit) return track->lessee_ != nullptr && track->lessee_->Commit(begin, size);
+  track->Decommit(begin, size);
   return true;  // whoever gets these slices next has to commit them
 }
 
@@ -122,8 +136,8 @@ bool Track::Register(std::size_t size, bool common, Track** place) {
     track->id_ = id;
     return true;
   }
-  track->DecommitBookKeeping(track->range_.begin, track->range_.size);
   const MappingLock lock(MappingMutex());
+  track->DecommitBookKeeping(track->range_.begin, track->range_.size);
   AddressSpace::Give(track->range_);
   *place = nullptr;
   delete track;
@@ -132,6 +146,15 @@ bool Track::Register(std::size_t size, bool common, Track** place) {
 
 Track* Track::Lease(std::size_t lease, Segment* lessee) {
   const std::size_t wanted = SizeOfNext(lease);
+  Track* found = FindFree(lease, wanted);
+  if (found == nullptr) found = Create(wanted);
+  const MappingLock lock(MappingMutex());
+  if (found != nullptr) found->lessee_ = lessee;
+  return found;
+}
+
+Track* Track::FindFree(std::size_t lease, std::size_t wanted) noexcept {
+  const MappingLock lock(MappingMutex());
   Track* found = nullptr;
   for (std::size_t i = 0; i < track_count; ++i) {
     Track* const track = tracks[i];
@@ -142,8 +165,6 @@ Track* Track::Lease(std::size_t lease, Segment* lessee) {
     if (used > track->range_.size - track->range_.size / 4) continue;
     if (found == nullptr || track->range_.size < found->range_.size) found = track;
   }
-  if (found == nullptr) found = Create(wanted);
-  if (found != nullptr) found->lessee_ = lessee;
   return found;
 }
 

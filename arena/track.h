@@ -6,7 +6,7 @@
 // mimalloc's own metadata lies at the start of the track, outside everything that is ever sealed:
 // mimalloc writes there for as long as it likes. It has a file behind it, which is mapped shared
 // until the first seal or fork and private from then on. fork() copies the page tables of ordinary
-// memory (10 MiB of metadata for 8 GiB of data; bench/fork_cost.py), but of a private mapping only
+// memory (120 bytes for 64 KiB of data; bench/fork_cost.py), but of a private mapping only
 // once something has been written there.
 #ifndef FROZEN_ARENA_ARENA_TRACK_H_
 #define FROZEN_ARENA_ARENA_TRACK_H_
@@ -41,7 +41,8 @@ class Track {
   // throw std::bad_alloc.
   static Track* Lease(std::size_t lease, Segment* lessee);
 
-  // Ends the lease if `segment` holds it. Slices that the segment owns stay taken.
+  // Ends the lease if `segment` holds it. Slices that the segment owns stay taken. The caller holds
+  // the mapping lock, here and below.
   void EndLeaseOf(const Segment* segment) noexcept;
 
   // Called by the segment: the slices of [begin, end) belong to a segment, or to nobody again.
@@ -66,6 +67,7 @@ class Track {
 
  private:
   Track() = default;
+  static Track* FindFree(std::size_t lease, std::size_t wanted) noexcept;
   static Track* Create(std::size_t size);
   // Makes a range known to mimalloc. The common one, never leased, is where mimalloc keeps what
   // belongs to no arena: by itself it would map 64 MiB for that, which count against RLIMIT_AS.
@@ -74,6 +76,7 @@ class Track {
                      void* self) noexcept;
   bool MapBookKeeping(std::uintptr_t begin, std::size_t size);
   bool CommitBookKeeping(std::uintptr_t begin, std::size_t size) noexcept;
+  void Decommit(std::uintptr_t begin, std::size_t size) noexcept;
   void DecommitBookKeeping(std::uintptr_t begin, std::size_t size) noexcept;
   void EndSharingOfBookKeeping() noexcept;
   std::size_t SliceOf(std::uintptr_t address) const noexcept {

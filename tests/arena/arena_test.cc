@@ -6,18 +6,24 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <mutex>
 #include <random>
+#include <set>
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "arena/address_map.h"
+#include "arena/segment.h"
+#include "arena/track.h"
 #include "tests/arena/child.h"
 
 namespace frozen_arena {
 namespace {
 
 using testing::InChild;
+using testing::InChildWithFaults;
 
 struct Dropper {
   void operator()(Arena* arena) const { arena->DropHandle(); }
@@ -186,24 +192,24 @@ TEST(ArenaTest, TheLimitTurnsAllocationsAwayAndCountsThem) {
 
 TEST(ArenaTest, LargeBlocksGrowInPlaceAndKeepTheirContent) {
   const ArenaOwner arena = MakeArena();
-  char* const block = Make(*arena, kMiB, 'g', LaneKind::kPayload);
-  ASSERT_TRUE(arena->ResizeInPlace(block, 2 * kMiB));
-  std::memset(block + kMiB, 'h', kMiB);
+  char* const block = Make(*arena, 40 * kMiB, 'g', LaneKind::kPayload);
+  ASSERT_TRUE(arena->ResizeInPlace(block, 80 * kMiB));
+  std::memset(block + 40 * kMiB, 'h', 40 * kMiB);
   EXPECT_FALSE(arena->ResizeInPlace(block, 100 * kMiB));
   ASSERT_EQ(arena->Seal(), Status::kOk);
   EXPECT_EQ(block[0], 'g');
-  EXPECT_EQ(block[2 * kMiB - 1], 'h');
-  EXPECT_EQ(arena->stats().lanes[1].live_bytes, 2 * kMiB);
+  EXPECT_EQ(block[80 * kMiB - 1], 'h');
+  EXPECT_EQ(arena->stats().lanes[1].live_bytes, 80 * kMiB);
 }
 
-TEST(ArenaTest, SealedBlockShrinksInPlaceAndASmallOneIsNotFilledUp) {
+TEST(ArenaTest, SealedBlockShrinksInPlaceAndASmallOneMoves) {
   const ArenaOwner arena = MakeArena();
   char* const small = Make(*arena, 40, 's', LaneKind::kPayload);
   char* const big = Make(*arena, 50'000, 'b', LaneKind::kPayload);
   EXPECT_TRUE(arena->ResizeInPlace(small, arena->UsableSize(small)));
   ASSERT_EQ(arena->Seal(), Status::kOk);
   EXPECT_FALSE(arena->ResizeInPlace(small, arena->UsableSize(small)));
-  EXPECT_TRUE(arena->ResizeInPlace(small, arena->UsableSize(small) / 2));
+  EXPECT_FALSE(arena->ResizeInPlace(small, arena->UsableSize(small) / 2));
   EXPECT_FALSE(arena->ResizeInPlace(big, arena->UsableSize(big) + 1));
   EXPECT_TRUE(arena->ResizeInPlace(big, arena->UsableSize(big)));
   EXPECT_TRUE(arena->ResizeInPlace(big, 1));
@@ -232,16 +238,109 @@ TEST(ArenaTest, AnEmptyArenaCostsNothingAfterTheSeal) {
   EXPECT_EQ(arena->stats().mapped_bytes, 0U);
 }
 
+const Track* TrackOf(const void* block) {
+  const Region* const region = AddressMap::Find(reinterpret_cast<std::uintptr_t>(block));
+  return region->kind == RegionKind::kSegment ? static_cast<const Segment*>(region)->track()
+                                              : nullptr;
+}
+
 TEST(ArenaTest, OneArenaGrowsOverSeveralTracks) {
   const ArenaOwner arena = MakeArena();
   std::vector<char*> blocks;
-  for (std::size_t i = 0; i < 400; ++i) {
-    blocks.push_back(Make(*arena, 400 * kKiB, static_cast<char>(i), LaneKind::kPayload));
+  std::set<const Track*> tracks;
+  for (std::size_t i = 0; i < 6000; ++i) {
+    blocks.push_back(Make(*arena, 30 * kKiB, static_cast<char>(i), LaneKind::kPayload));
     ASSERT_NE(blocks.back(), nullptr);
+    tracks.insert(TrackOf(blocks.back()));
   }
+  EXPECT_EQ(tracks.size(), 2U);
   ASSERT_EQ(arena->Seal(), Status::kOk);
-  for (std::size_t i = 0; i < 400; ++i) EXPECT_EQ(blocks[i][0], static_cast<char>(i));
+  for (std::size_t i = 0; i < 6000; ++i) EXPECT_EQ(blocks[i][0], static_cast<char>(i));
   EXPECT_EQ(arena->stats().overflow_blocks, 0U);
+}
+
+// A thread's theap fills a slice of the track. It may be one that was mapped ahead for a huge page,
+// or that held blocks once.
+void ManyThreadsFillOneTrack(HugePages wish) {
+  ArenaOptions options;
+  options.huge_pages = wish;
+  const ArenaOwner arena = MakeArena(options);
+  std::mutex turn;  // what the GIL is to the interpreter
+  std::set<const Track*> tracks;
+  std::vector<char*> blocks;
+  std::vector<std::thread> threads;
+  for (int number = 0; number < 6; ++number) {
+    threads.emplace_back([&, number] {
+      for (int part = 0; part < 50; ++part) {
+        const std::lock_guard<std::mutex> lock(turn);
+        std::vector<char*> temporary;
+        for (int i = 0; i < 300; ++i) {
+          blocks.push_back(Make(*arena, 400, static_cast<char>(number)));
+          temporary.push_back(Make(*arena, 500, 't'));
+        }
+        for (char* const block : temporary) arena->Free(block);
+        tracks.insert(TrackOf(blocks.back()));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(tracks.size(), 1U);
+  EXPECT_EQ(arena->stats().overflow_blocks, 0U);
+  EXPECT_EQ(arena->Audit(), nullptr);
+  ASSERT_EQ(arena->Seal(), Status::kOk);
+  std::array<std::size_t, 6> count{};
+  for (const char* const block : blocks) {
+    ASSERT_TRUE(std::all_of(block, block + 400, [block](char c) { return c == block[0]; }));
+    ++count.at(static_cast<std::size_t>(block[0]));
+  }
+  for (const std::size_t one : count) EXPECT_EQ(one, 50U * 300U);
+  EXPECT_EQ(arena->Audit(), nullptr);
+}
+
+TEST(ArenaTest, ManyThreadsFillOneTrack) { ManyThreadsFillOneTrack(HugePages::kAuto); }
+TEST(ArenaTest, ManyThreadsFillOneTrackOfUsualOsPages) {
+  ManyThreadsFillOneTrack(HugePages::kNever);
+}
+TEST(ArenaTest, ManyThreadsFillOneTrackOfReservedAddresses) {
+  EXPECT_EQ(InChildWithFaults("no_preferred",
+                              [] {
+                                ManyThreadsFillOneTrack(HugePages::kAuto);
+                                return ::testing::Test::HasFailure() ? 1 : 0;
+                              }),
+            0);
+}
+
+// What survives an abandoned arena keeps it alive; its other slices serve the next.
+int AbandonedArenasGiveUpWhatDies() {
+  std::set<const Track*> tracks;
+  std::vector<ArenaOwner> abandoned;
+  std::vector<char*> survivors;
+  for (int round = 0; round < 60; ++round) {
+    abandoned.push_back(MakeArena());
+    Arena& arena = *abandoned.back();
+    std::vector<char*> blocks;
+    for (int i = 0; i < 4000; ++i) blocks.push_back(Make(arena, 400, static_cast<char>(round)));
+    tracks.insert(TrackOf(blocks[0]));
+    if (arena.Abandon() != Status::kOk) return 1;
+    for (std::size_t i = 1; i < blocks.size(); ++i) arena.Free(blocks[i]);
+    survivors.push_back(blocks[0]);
+    const ArenaOwner sealed = MakeArena();
+    char* const kept = Make(*sealed, 400, 's');
+    if (sealed->Seal() != Status::kOk || sealed->stats().overflow_blocks != 0) return 2;
+    sealed->Free(kept);
+  }
+  if (tracks.size() > 2) return 3;
+  for (std::size_t i = 0; i < survivors.size(); ++i) {
+    if (survivors[i][0] != static_cast<char>(i) || survivors[i][399] != static_cast<char>(i))
+      return 4;
+    abandoned[i]->Free(survivors[i]);
+  }
+  return 0;
+}
+
+TEST(ArenaTest, AbandonedArenasGiveUpWhatDies) {
+  EXPECT_EQ(AbandonedArenasGiveUpWhatDies(), 0);
+  EXPECT_EQ(InChildWithFaults("no_preferred", &AbandonedArenasGiveUpWhatDies), 0);
 }
 
 TEST(ArenaTest, AThousandSealedArenasKeepTheirDataApart) {

@@ -32,11 +32,14 @@ int BuildAndCheck(std::size_t* overflow, ArenaStats* stats) {
   };
   std::vector<Block> blocks;
   for (int i = 0; i < 3000; ++i) {
-    const std::size_t size = i % 500 == 499 ? kMiB : 1 + static_cast<std::size_t>(i % 4000);
+    const std::size_t size = i == 2000        ? 33 * kMiB
+                             : i % 500 == 499 ? kMiB
+                                              : 1 + static_cast<std::size_t>(i % 4000);
     const LaneKind lane = i % 2 == 0 ? LaneKind::kObjects : LaneKind::kPayload;
     char* const address = static_cast<char*>(arena->Allocate(lane, size));
     if (address == nullptr) continue;
-    std::memset(address, i, size);
+    std::memset(address, i, std::min(size, kMiB));  // of a large block its two ends will do
+    address[size - 1] = static_cast<char>(i);
     blocks.push_back({address, size, static_cast<char>(i)});
     if (i == 1500 && InChild([&] { return address[0] == static_cast<char>(i) ? 0 : 1; }) != 0)
       return 10;
@@ -167,12 +170,12 @@ TEST(FaultsTest, AnyOneRefusedRequestLosesNoByte) {
 // remap is a request for each piece, and any of them may be refused. 0 when parent and children see
 // what they wrote.
 int ForkTwiceAndSealInPieces() {
-  constexpr std::size_t kSize = 60 * kKiB;
+  constexpr std::size_t kSize = 30 * kKiB;
   Arena* const between = Arena::Create({});
   std::vector<char*> gaps;
-  for (int i = 0; between != nullptr && i < 240; ++i) {
+  for (int i = 0; between != nullptr && i < 480; ++i) {
     auto* const block = static_cast<char*>(between->Allocate(LaneKind::kPayload, kSize));
-    if (block != nullptr && i % 40 >= 20) gaps.push_back(block);
+    if (block != nullptr && i % 80 >= 40) gaps.push_back(block);
   }
   for (char* const block : gaps) between->Free(block);
   if (between != nullptr) static_cast<void>(between->Seal());
@@ -180,7 +183,7 @@ int ForkTwiceAndSealInPieces() {
   Arena* const arena = Arena::Create({});
   if (arena == nullptr) return 0;
   std::vector<char*> blocks;
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < 120; ++i) {
     auto* const block = static_cast<char*>(arena->Allocate(LaneKind::kPayload, kSize));
     if (block != nullptr) blocks.push_back(block);
   }

@@ -110,8 +110,9 @@ TEST(ForkGuardTest, ForksOfAnotherThreadLeaveWhatIsBeingBuiltWhole) {
     };
     std::vector<Block> blocks;
     for (char fill = 1; fill <= 40; ++fill) {
-      // Small, in a span, and large; every third is freed again.
-      for (const std::size_t size : {std::size_t{100}, std::size_t{3000}, std::size_t{1} << 20}) {
+      // Small, in a span, on a run, and now and then large; every third is freed again.
+      const std::size_t last = fill % 40 == 1 ? 33 * kMiB : 100;
+      for (const std::size_t size : {std::size_t{100}, std::size_t{3000}, kMiB, last}) {
         char* const block = Make(arena, size, fill);
         if (fill % 3 != 0) {
           blocks.push_back({block, size, fill});
