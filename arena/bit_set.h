@@ -67,6 +67,14 @@ class BitSet {
     return Next(from, end, ~std::uint64_t{0});
   }
 
+  // One more than the last member, or 0.
+  std::size_t End() const noexcept {
+    for (std::size_t word = words_.size(); word-- > 0;) {
+      if (words_[word] != 0) return word * 64 + std::bit_width(words_[word]);
+    }
+    return 0;
+  }
+
   std::size_t Count() const noexcept {
     std::size_t count = 0;
     for (const std::uint64_t word : words_) count += static_cast<std::size_t>(std::popcount(word));

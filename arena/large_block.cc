@@ -1,5 +1,6 @@
 #include "arena/large_block.h"
 
+#include <algorithm>
 #include <memory>
 #include <new>
 
@@ -68,6 +69,21 @@ bool LargeBlock::GrowTo(std::size_t size) noexcept {
   if (size <= size_) return true;
   if (policy_->WantsHuge() && Resize(RoundUp(size, kGranuleSize))) return true;
   return Resize(size);
+}
+
+void LargeBlock::ShrinkTo(std::size_t size) noexcept {
+  const std::size_t kept = RoundUp(size, kGranuleSize);
+  if (kept >= size_) return;
+  const MappingLock lock(MappingMutex());
+  const Extent tail{range_.begin + kept, size_ - kept, kept};
+  AddressMap::Assign(tail.address, range_.begin + slices_, nullptr);
+  backing_.Punch(tail);  // a file would keep the memory
+  AddressSpace::Unmap(range_, tail.address, tail.size);
+  policy_->budget->GiveBack(tail.size);
+  policy_->lane_mapped -= tail.size;
+  size_ = slices_ = kept;
+  huge_bytes_ = std::min(huge_bytes_, kept);
+  shared_ = std::min(shared_, kept);
 }
 
 bool LargeBlock::Resize(std::size_t size) noexcept {

@@ -50,6 +50,9 @@ class LargeBlock : public Region {
   // At least so many bytes are mapped; whole granules, where they can be huge pages, before there
   // is anything on them to be copied.
   bool GrowTo(std::size_t size) noexcept;
+  // What lies behind the granule of the first `size` bytes is unmapped, and its memory goes back to
+  // the system and to the budget; before the seal.
+  void ShrinkTo(std::size_t size) noexcept;
   // Address space to grow into. False when refused.
   bool Reserve(std::size_t size) noexcept;
   // As Segment::Seal. `live` are the OS pages that are needed, all when it is nullptr, for blocks

@@ -17,6 +17,10 @@ constexpr std::size_t kFirstPool = 64 * kMiB;
 constexpr std::size_t kFurtherPools = kGiB;
 static_assert(RunLane::kLargest <= kFirstPool);
 
+// Of what is free at the end of a pool so much stays, and goes when it is twice that: who fills and
+// drops one buffer after another shall not wait for the kernel each time.
+constexpr std::size_t kSpare = RunLane::kLargest;
+
 std::size_t PagesFor(std::size_t size) noexcept {
   return (size + os::PageSize() - 1) / os::PageSize();
 }
@@ -67,6 +71,9 @@ void RunPool::GiveBack(std::size_t first, std::size_t end) noexcept {
   used_.Clear(first, end);
   first_gap_ = std::min(first_gap_, first);
   hopeless_ = 0;
+  if (used_.NextMember(end, pages_) != pages_) return;
+  const std::size_t needed = used_.End() * os::PageSize();
+  if (size() - needed > 2 * kSpare) ShrinkTo(needed + kSpare);
 }
 
 void RunPool::Free(void* block) noexcept {

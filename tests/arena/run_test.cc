@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "arena/arena.h"
 #include "arena/os_memory.h"
@@ -58,6 +59,23 @@ std::size_t Descriptors() {
 std::size_t Mappings() {
   std::ifstream lines("/proc/self/maps");
   return static_cast<std::size_t>(std::count(std::istreambuf_iterator<char>(lines), {}, '\n'));
+}
+
+// Of its mappings, and in the files that it holds open, mapped or not.
+std::size_t MemoryOfThisProcess() {
+  std::ifstream lines("/proc/self/status");
+  std::size_t kib = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.rfind("RssAnon:", 0) == 0) kib += std::stoul(line.substr(8));
+  }
+  std::size_t bytes = kib * kKiB;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    struct stat file {};
+    if (::stat(entry.path().c_str(), &file) == 0 && S_ISREG(file.st_mode)) {
+      bytes += static_cast<std::size_t>(file.st_blocks) * 512;
+    }
+  }
+  return bytes;
 }
 
 TEST(RunTest, ABlockHasAsManyOsPagesAsItNeeds) {
@@ -180,6 +198,35 @@ TEST(RunTest, WithoutMemoryNothingIsTakenHoweverOftenOneAsks) {
               return Descriptors() == descriptors ? 0 : 3;
             }),
             0);
+}
+
+TEST(RunTest, WhatIsFreeAtTheEndOfAPoolGoesBackToTheSystemAndToTheLimit) {
+  for (const bool forked : {false, true}) {
+    EXPECT_EQ(InChild([forked] {
+                ArenaOptions options;
+                options.limit = Bytes(300 * kMiB);
+                const ArenaOwner arena(Arena::Create(options));
+                const std::size_t before = MemoryOfThisProcess();
+                for (int round = 0; round < 8; ++round) {
+                  std::vector<void*> blocks;
+                  for (int i = 0; i < 23; ++i) blocks.push_back(Make(*arena, 10 * kMiB, 'e'));
+                  if (blocks.back() == nullptr) return 1;
+                  if (forked && round == 0 && InChild([] { return 0; }) != 0) return 2;
+                  for (void* const block : blocks) arena->Free(block);
+                  if (arena->stats().mapped_bytes > 130 * kMiB) return 3;
+                  if (MemoryOfThisProcess() > before + 140 * kMiB) return 4;
+                }
+                char* const kept = Make(*arena, 10 * kMiB, 'k');
+                if (arena->Allocate(LaneKind::kObjects, 100) == nullptr) return 5;
+                if (arena->Seal() != Status::kOk || arena->Audit() != nullptr) return 6;
+                const LaneStats lane = arena->stats().lanes[1];
+                if (lane.mapped_bytes != lane.live_bytes + lane.free_bytes + lane.punched_bytes)
+                  return 7;
+                return Holds(kept, 10 * kMiB, 'k') ? 0 : 8;
+              }),
+              0)
+        << (forked ? "after a fork in the block" : "without a fork");
+  }
 }
 
 TEST(RunTest, TheSealGivesBackWhatHoldsNoBlock) {
