@@ -81,6 +81,7 @@ AddressRange AddressSpace::Take(std::size_t size, std::size_t alignment) noexcep
     }
     if (result == os::MapResult::kMapped) return range;
   }
+  if (!os::LeavesRoom(size + alignment)) return {};
   const std::uintptr_t begin = os::Reserve(size, alignment);
   if (begin == 0) return {};
   return {begin, size, true};
@@ -96,11 +97,9 @@ void AddressSpace::Give(const AddressRange& range) noexcept {
 
 os::MapResult AddressSpace::Map(const AddressRange& range, std::uintptr_t address, std::size_t size,
                                 int descriptor, std::size_t offset) noexcept {
-  if (range.reserved) os::Unmap(address, size);
-  const os::MapResult result = descriptor >= 0 ? os::MapShared(address, size, descriptor, offset)
-                                               : os::MapAnonymous(address, size);
-  if (range.reserved && result != os::MapResult::kMapped) os::Unback(address, size);
-  return result;
+  const os::Placement placement = range.reserved ? os::Placement::kOver : os::Placement::kFree;
+  if (descriptor < 0) return os::MapAnonymous(address, size, placement);
+  return os::MapShared(address, size, descriptor, offset, placement);
 }
 
 void AddressSpace::Unmap(const AddressRange& range, std::uintptr_t address,

@@ -11,6 +11,7 @@
 #include "arena/lane.h"
 #include "arena/mapping_lock.h"
 #include "arena/track.h"
+#include "arena/walk_lock.h"
 
 namespace frozen_arena {
 namespace {
@@ -24,7 +25,7 @@ bool MayMove(ArenaState from, ArenaState to) noexcept {
     case ArenaState::kBuilding:
       return to == ArenaState::kSealing || to == ArenaState::kAbandoned;
     case ArenaState::kSealing:
-      return to == ArenaState::kSealed;
+      return to == ArenaState::kSealed || to == ArenaState::kAbandoned;
     case ArenaState::kSealed:
     case ArenaState::kAbandoned:
       return to == ArenaState::kReleased;
@@ -99,6 +100,7 @@ void Arena::DropHandle() noexcept {
 void Arena::ReleaseMemory() noexcept {
   if (state_ == ArenaState::kReleased) return;
   DieUnlessWhole();
+  const WalkLock lock(WalkMutex());
   for (const auto& lane : lanes_) lane->Release();
   MoveTo(ArenaState::kReleased);
 }
@@ -193,6 +195,7 @@ LaneKind Arena::LaneOf(const void* address) const noexcept {
 }
 
 bool Arena::VisitBlocks(LaneKind kind, BlockVisitor visitor, void* context) noexcept {
+  const WalkLock lock(WalkMutex());
   return lane(kind).VisitBlocks(visitor, context);
 }
 
@@ -209,6 +212,7 @@ Arena::AddressSpan Arena::SpanOf(LaneKind kind) const noexcept {
 Status Arena::Seal() noexcept {
   if (state_ != ArenaState::kBuilding) return Status::kWrongState;
   MoveTo(ArenaState::kSealing);
+  const WalkLock walk_lock(WalkMutex());
   if (live_blocks_ == 0) {
     for (const auto& lane : lanes_) lane->Release();
   }
@@ -237,10 +241,7 @@ Status Arena::Abandon() noexcept {
   if (state_ != ArenaState::kBuilding) return Status::kWrongState;
   MoveTo(ArenaState::kAbandoned);
   for (const auto& lane : lanes_) lane->Abandon();
-  {
-    const MappingLock lock(MappingMutex());
-    Track::EndSharing();
-  }
+  const WalkLock lock(WalkMutex());
   if (live_blocks_ == 0) {
     for (const auto& lane : lanes_) lane->Release();
   }
@@ -257,7 +258,8 @@ void Arena::AfterForkInParent() noexcept { EndSharing(); }
 
 void Arena::AfterForkInChild() noexcept {
   EndSharing();
-  if (state_ != ArenaState::kBuilding) return;
+  // Sealing: by a thread that this child does not have.
+  if (state_ != ArenaState::kBuilding && state_ != ArenaState::kSealing) return;
   MoveTo(ArenaState::kAbandoned);
   for (const auto& lane : lanes_) lane->EndLeases();
 }

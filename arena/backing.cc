@@ -58,6 +58,9 @@ bool Backing::MakePrivate(const Extent& extent) noexcept {
   for (int asked = 0; asked < 2; ++asked) {
     if (os::RemapPrivate(extent.address, extent.size, descriptor_, extent.offset)) return true;
   }
+  // A worker without its data is better than one that writes to its parent's. Until this mapping is
+  // replaced: a child asks for it too (fork_guard.cc), and gets it if the kernel lets it.
+  os::KeepFromChildren(extent.address, extent.size);
   return false;
 }
 
@@ -67,17 +70,33 @@ void Backing::CloseFile() noexcept {
   descriptor_ = -1;
 }
 
-bool Backing::MoveToNewFile(const std::vector<Extent>& extents) noexcept {
+namespace {
+
+bool WriteLive(int file, const Extent& extent, const BitSet* live) noexcept {
+  const std::size_t page = os::PageSize();
+  const std::size_t end = (extent.offset + extent.size) / page;
+  for (std::size_t first = extent.offset / page; first < end;) {
+    if (live != nullptr) first = live->NextMember(first, end);
+    const std::size_t last = live != nullptr ? live->NextGap(first, end) : end;
+    const std::uintptr_t from = extent.address + (first * page - extent.offset);
+    const auto* const source =
+        reinterpret_cast<const void*>(from);  // NOLINT(performance-no-int-to-ptr)
+    if (first < last && !os::WriteAll(file, source, (last - first) * page, first * page))
+      return false;
+    first = last;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool Backing::MoveToNewFile(const std::vector<Extent>& extents, const BitSet* live) noexcept {
   const int fresh = os::CreateMemfd();
   if (fresh < 0) return false;
   std::size_t size = 0;
   for (const Extent& extent : extents) size = std::max(size, extent.offset + extent.size);
   bool good = os::Truncate(fresh, size);
-  for (const Extent& extent : extents) {
-    const auto* const source =
-        reinterpret_cast<const void*>(extent.address);  // NOLINT(performance-no-int-to-ptr)
-    good = good && os::WriteAll(fresh, source, extent.size, extent.offset);
-  }
+  for (const Extent& extent : extents) good = good && WriteLive(fresh, extent, live);
   if (!good) {
     os::Close(fresh);
     return false;
@@ -89,9 +108,9 @@ bool Backing::MoveToNewFile(const std::vector<Extent>& extents) noexcept {
   return true;
 }
 
-bool Backing::ReadyToSeal(const std::vector<Extent>& extents) noexcept {
+bool Backing::ReadyToSeal(const std::vector<Extent>& extents, const BitSet* live) noexcept {
   // What another thread writes between the copy and the remap would be lost.
-  if (mode_ == BackingMode::kPrivate && !os::HasOtherThreads() && MoveToNewFile(extents))
+  if (mode_ == BackingMode::kPrivate && !os::HasOtherThreads() && MoveToNewFile(extents, live))
     mode_ = BackingMode::kMoved;
   return mode_ == BackingMode::kShared || mode_ == BackingMode::kMoved;
 }
@@ -117,7 +136,7 @@ std::size_t Backing::Seal(const std::vector<Extent>& extents) noexcept {
 void Backing::MapPristine(const std::vector<Extent>& extents) noexcept {
   std::size_t total = 0;
   for (const Extent& extent : extents) total += extent.size;
-  if (total == 0) return;
+  if (total == 0 || !os::LeavesRoom(total)) return;
   try {
     pristine_runs_.reserve(extents.size());
   } catch (const std::bad_alloc&) {

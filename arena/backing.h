@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "arena/address_space.h"
+#include "arena/bit_set.h"
 #include "arena/os_memory.h"
 
 namespace frozen_arena {
@@ -48,17 +49,17 @@ class Backing {
   bool Punch(const Extent& extent) noexcept;
 
   // Before a fork: kShared -> kPrivate, and one extent that is mapped shared becomes private. False
-  // when the kernel refused: it stays shared, a child that writes there is seen here, and the owner
-  // asks again. What has become private is never asked for again: it has
-  // content that the file does not have.
+  // when the kernel refused: it stays shared, is kept from children, and the owner asks again. What
+  // has become private is never asked for again: it has content that the file does not have.
   bool MakePrivate(const Extent& extent) noexcept;
   // When nothing is shared any more: the mappings hold the file, what comes new is anonymous.
   void CloseFile() noexcept;
 
   // Before the last Punch and Seal. In mode kPrivate the content moves to a new file, because the
-  // old one is the child's as well, and what is private has left it. False when there is no file to
-  // seal, or another thread that might write meanwhile; then the memory stays as it is.
-  bool ReadyToSeal(const std::vector<Extent>& extents) noexcept;
+  // old one is the child's as well, and what is private has left it: of it the OS pages in `live`,
+  // numbered by their place in the file, or all (nullptr). False when there is no file to seal, or
+  // another thread that might write meanwhile; then the memory stays as it is.
+  bool ReadyToSeal(const std::vector<Extent>& extents, const BitSet* live) noexcept;
 
   // Maps `extents` private, one after another, and returns how many the kernel granted. All: the
   // backing is kSealed. Fewer: it is kPrivate, every byte is where it was, and the rest is mapped
@@ -79,7 +80,7 @@ class Backing {
     std::uintptr_t pristine;
   };
   bool Grow(std::size_t size) noexcept;
-  bool MoveToNewFile(const std::vector<Extent>& extents) noexcept;
+  bool MoveToNewFile(const std::vector<Extent>& extents, const BitSet* live) noexcept;
   void MapPristine(const std::vector<Extent>& extents) noexcept;
 
   BackingMode mode_;

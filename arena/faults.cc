@@ -10,6 +10,7 @@ namespace {
 struct Plan {
   bool no_memfd = false;
   bool no_collapse = false;
+  bool no_private = false;
   bool no_proc = false;
   bool no_preferred = false;
   std::uint64_t fail_nth = 0;
@@ -23,6 +24,7 @@ bool Takes(const char* word, std::size_t length, const char* name) {
 void Read(const char* word, std::size_t length, Plan* plan) {
   if (Takes(word, length, "no_memfd")) plan->no_memfd = true;
   if (Takes(word, length, "no_collapse")) plan->no_collapse = true;
+  if (Takes(word, length, "no_private")) plan->no_private = true;
   if (Takes(word, length, "no_proc")) plan->no_proc = true;
   if (Takes(word, length, "no_preferred")) plan->no_preferred = true;
   if (std::strncmp(word, "fail_nth=", 9) == 0)
@@ -52,6 +54,8 @@ bool IsPlanned(Fault fault) noexcept {
       return plan.no_memfd;
     case Fault::kCollapse:
       return plan.no_collapse;
+    case Fault::kPrivate:
+      return plan.no_private;
     case Fault::kProc:
       return plan.no_proc;
     case Fault::kPreferredAddress:

@@ -3,6 +3,7 @@
 //
 //   no_memfd     memfd_create is refused (as in some sandboxes)
 //   no_collapse  MADV_COLLAPSE is refused (before Linux 6.1)
+//   no_private   a file that is mapped shared cannot be mapped private
 //   no_proc      /proc/self/pagemap cannot be opened
 //   no_preferred the preferred addresses do not exist (39-bit address spaces)
 //   fail_nth=K   the K-th request for memory, counted from 1, is refused
@@ -17,7 +18,7 @@
 
 namespace frozen_arena {
 
-enum class Fault : std::uint8_t { kMemory, kMemfd, kCollapse, kProc, kPreferredAddress };
+enum class Fault : std::uint8_t { kMemory, kMemfd, kCollapse, kPrivate, kProc, kPreferredAddress };
 
 // True when a test wants this request to be refused. Thread-safe, does not allocate.
 bool Injected(Fault fault) noexcept;

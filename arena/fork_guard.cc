@@ -9,11 +9,13 @@
 #include "arena/arena.h"
 #include "arena/mapping_lock.h"
 #include "arena/track.h"
+#include "arena/walk_lock.h"
 
 namespace frozen_arena {
 namespace {
 
 constinit std::mutex mapping_mutex;
+constinit std::mutex walk_mutex;
 
 // Guarded by the mapping lock. Never deleted: forks come until the process ends.
 constinit std::vector<Arena*>* watched = nullptr;
@@ -26,6 +28,7 @@ void ForEachWatched(Visit visit) {
 }
 
 void BeforeFork() {
+  WalkMutex().lock();
   MappingMutex().lock();
   ForEachWatched([](Arena* arena) { arena->PrepareFork(); });
 }
@@ -33,15 +36,18 @@ void BeforeFork() {
 void AfterForkInParent() {
   ForEachWatched([](Arena* arena) { arena->AfterForkInParent(); });
   MappingMutex().unlock();
+  WalkMutex().unlock();
 }
 
 void AfterForkInChild() {
   ForEachWatched([](Arena* arena) { arena->AfterForkInChild(); });
   MappingMutex().unlock();
+  WalkMutex().unlock();
 }
 
 }  // namespace
 
+std::mutex& WalkMutex() noexcept { return walk_mutex; }
 std::mutex& MappingMutex() noexcept { return mapping_mutex; }
 
 Status ForkGuard::Watch(Arena* arena) noexcept {

@@ -5,8 +5,11 @@
 #include <cstring>
 #include <new>
 
+#include <unistd.h>
+
 #include "arena/check.h"
 #include "arena/mapping_lock.h"
+#include "arena/walk_lock.h"
 
 namespace frozen_arena {
 namespace {
@@ -18,6 +21,20 @@ struct CachedTheap {
   mi_theap_t* theap = nullptr;
 };
 [[gnu::tls_model("initial-exec")]] thread_local constinit CachedTheap t_theaps[2];
+
+// Hands the blocks of a thread that ends to the heaps, under the lock of the walks. mimalloc would
+// do that by itself a moment later, without (mi_thread_done, which may be called twice). Not for
+// the main thread, which ends with the process.
+struct Leaving {
+  bool armed = false;
+  ~Leaving() {
+    if (!armed || ::gettid() == ::getpid()) return;
+    const WalkLock lock(WalkMutex());
+    for (CachedTheap& cached : t_theaps) cached = {};
+    mi_thread_done();
+  }
+};
+thread_local Leaving t_leaving;
 
 std::uint64_t NextEpoch() noexcept {
   static std::atomic<std::uint64_t> epoch{0};
@@ -37,6 +54,7 @@ mi_theap_t* Lane::TheapOfThisThread() noexcept {
   if (cached.epoch == epoch_) [[likely]]
     return cached.theap;
   if (segments_.empty()) return nullptr;
+  t_leaving.armed = true;
   const Track::BookKeeping theap_lies_outside;
   cached.theap = mi_heap_theap(segments_.back()->heap());
   cached.epoch = epoch_;
@@ -77,7 +95,10 @@ void* Lane::Allocate(std::size_t size) noexcept {
   }
   if (Extend() == nullptr) return nullptr;
   mi_theap_t* const theap = TheapOfThisThread();
-  return theap == nullptr ? nullptr : mi_theap_malloc(theap, wanted);
+  void* const block = theap == nullptr ? nullptr : mi_theap_malloc(theap, wanted);
+  // Twice in a row, the second time on a track of its own: not each block shall try another one.
+  if (block == nullptr) policy_.budget->exhausted = true;
+  return block;
 }
 
 void* Lane::AllocateLarge(std::size_t size) noexcept {
@@ -138,7 +159,6 @@ bool Lane::Seal() noexcept {
 
 void Lane::Abandon() noexcept {
   const MappingLock lock(MappingMutex());
-  EndSharing();
   EndLeases();
 }
 

@@ -55,9 +55,9 @@ void LargeBlock::CollapseUpTo(std::size_t size) noexcept {
   if (!policy_->WantsHuge() || backing_.mode() != BackingMode::kShared) return;
   for (; huge_bytes_ + kGranuleSize <= size; huge_bytes_ += kGranuleSize) {
     const std::uintptr_t granule = range_.begin + huge_bytes_;
-    volatile char* const touch =
-        reinterpret_cast<volatile char*>(granule);  // NOLINT(performance-no-int-to-ptr)
-    *touch = *touch;  // collapse wants one OS page touched; what is there already stays
+    // Collapse wants one OS page touched. Read only: another thread may write here without the GIL.
+    static_cast<void>(
+        *reinterpret_cast<volatile const char*>(granule));  // NOLINT(performance-no-int-to-ptr)
     if (!os::Collapse(granule)) {
       policy_->HugePagesRefused();
       return;
@@ -107,16 +107,16 @@ bool LargeBlock::SealLive(const BitSet* live, std::size_t live_bytes, LaneStats*
     const std::vector<Extent> whole{{range_.begin, size_, 0}};
     BitSet huge;
     huge.Set(0, huge_bytes_ >> kGranuleShift);
-    if (backing_.ReadyToSeal(whole)) {
-      if (live != nullptr) {
-        const std::size_t end = size_ / os::PageSize();
-        mine.punched_bytes = PunchFree(&backing_, range_.begin, 0, end, *live, &huge);
-        huge_bytes_ = huge.Count() * kGranuleSize;
-      }
-      if (backing_.Seal(whole) == 1) {
-        shared_ = 0;
-        sealed = backing_.file_sealed();
-      }
+    const bool ready = backing_.ReadyToSeal(whole, live);
+    if (backing_.mode() == BackingMode::kMoved) huge = {};  // the new file is of small OS pages
+    if (live != nullptr && (ready || backing_.mode() == BackingMode::kAnonymous)) {
+      const std::size_t end = size_ / os::PageSize();
+      mine.punched_bytes = PunchFree(&backing_, range_.begin, 0, end, *live, &huge);
+    }
+    huge_bytes_ = huge.Count() * kGranuleSize;
+    if (ready && backing_.Seal(whole) == 1) {
+      shared_ = 0;
+      sealed = backing_.file_sealed();
     }
   } catch (const std::bad_alloc&) {
     had_memory = false;
@@ -129,6 +129,11 @@ bool LargeBlock::SealLive(const BitSet* live, std::size_t live_bytes, LaneStats*
   if (!sealed) mine.unsealed_bytes = size_;
   *stats += mine;
   return had_memory;
+}
+
+void LargeBlock::Punch(std::uintptr_t begin, std::size_t size) noexcept {
+  const MappingLock lock(MappingMutex());
+  backing_.Punch({begin, size, begin - range_.begin});
 }
 
 void LargeBlock::EndSharing() noexcept {

@@ -55,6 +55,8 @@ class LargeBlock : public Region {
   void ShrinkTo(std::size_t size) noexcept;
   // Address space to grow into. False when refused.
   bool Reserve(std::size_t size) noexcept;
+  // Gives the memory behind a part back, where it lies with us alone; before the seal.
+  void Punch(std::uintptr_t begin, std::size_t size) noexcept;
   // As Segment::Seal. `live` are the OS pages that are needed, all when it is nullptr, for blocks
   // of `live_bytes` in all.
   bool SealLive(const BitSet* live, std::size_t live_bytes, LaneStats* stats) noexcept;

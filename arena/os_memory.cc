@@ -35,9 +35,10 @@ void* Pointer(std::uintptr_t address) {
 }
 
 MapResult MapAt(std::uintptr_t address, std::size_t size, int flags, int descriptor,
-                std::size_t offset) noexcept {
+                std::size_t offset, Placement placement) noexcept {
   if (Injected(Fault::kMemory)) return MapResult::kRefused;
-  const int all = flags | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+  const int where = placement == Placement::kOver ? MAP_FIXED : MAP_FIXED_NOREPLACE;
+  const int all = flags | MAP_NORESERVE | where;
   void* const got = ::mmap(Pointer(address), size, PROT_READ | PROT_WRITE, all, descriptor,
                            static_cast<off_t>(offset));
   if (got == MAP_FAILED) return errno == EEXIST ? MapResult::kOccupied : MapResult::kRefused;
@@ -55,18 +56,18 @@ std::size_t PageSize() noexcept {
   return size;
 }
 
-MapResult MapAnonymous(std::uintptr_t address, std::size_t size) noexcept {
-  return MapAt(address, size, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+MapResult MapAnonymous(std::uintptr_t address, std::size_t size, Placement placement) noexcept {
+  return MapAt(address, size, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, placement);
 }
 
-MapResult MapShared(std::uintptr_t address, std::size_t size, int descriptor,
-                    std::size_t offset) noexcept {
-  return MapAt(address, size, MAP_SHARED, descriptor, offset);
+MapResult MapShared(std::uintptr_t address, std::size_t size, int descriptor, std::size_t offset,
+                    Placement placement) noexcept {
+  return MapAt(address, size, MAP_SHARED, descriptor, offset, placement);
 }
 
 bool RemapPrivate(std::uintptr_t address, std::size_t size, int descriptor,
                   std::size_t offset) noexcept {
-  if (Injected(Fault::kMemory)) return false;
+  if (Injected(Fault::kPrivate) || Injected(Fault::kMemory)) return false;
   return ::mmap(Pointer(address), size, PROT_READ | PROT_WRITE,
                 MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, descriptor,
                 static_cast<off_t>(offset)) != MAP_FAILED;
@@ -134,7 +135,26 @@ bool HasOtherThreads() noexcept {
   return ::stat("/proc/self/task", &facts) != 0 || facts.st_nlink != 3;  // ".", ".." and one thread
 }
 
+void KeepFromChildren(std::uintptr_t address, std::size_t size) noexcept {
+  ::madvise(Pointer(address), size, MADV_DONTFORK);
+}
+
+const char* WhyNoFiles() noexcept {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+    return "RLIMIT_DATA is set";
+  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+    return "RLIMIT_FSIZE is set";
+  const int file = ::open("/proc/sys/vm/overcommit_memory", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return nullptr;
+  char mode = '0';
+  const bool read = ::pread(file, &mode, 1, 0) == 1;
+  ::close(file);
+  return read && mode == '2' ? "vm.overcommit_memory is 2" : nullptr;
+}
+
 int CreateMemfd() noexcept {
+  if (WhyNoFiles() != nullptr) return -1;
   if (Injected(Fault::kMemfd) || Injected(Fault::kMemory)) return -1;
   // MFD_NOEXEC_SEAL (Linux 6.3) takes the right to execute from the file; older kernels refuse the
   // flag.

@@ -21,12 +21,16 @@ enum class MapResult : std::uint8_t { kMapped, kOccupied, kRefused };
 
 // Ordinary private memory, readable and writable, at exactly `address`, which must be free
 // (MAP_FIXED_NOREPLACE, Linux 4.17; older kernels take it as a hint, which is checked).
-MapResult MapAnonymous(std::uintptr_t address, std::size_t size) noexcept;
+//
+// kOver: `address` lies in a range that we hold by a reservation, which is replaced in one step. To
+// unmap it first would let another thread in.
+enum class Placement : std::uint8_t { kFree, kOver };
+MapResult MapAnonymous(std::uintptr_t address, std::size_t size,
+                       Placement placement = Placement::kFree) noexcept;
 
-// A shared, writable mapping of `descriptor` from `offset`, at exactly `address`, which must be
-// free.
-MapResult MapShared(std::uintptr_t address, std::size_t size, int descriptor,
-                    std::size_t offset) noexcept;
+// A shared, writable mapping of `descriptor` from `offset`, at exactly `address`.
+MapResult MapShared(std::uintptr_t address, std::size_t size, int descriptor, std::size_t offset,
+                    Placement placement = Placement::kFree) noexcept;
 
 // Replaces what is mapped at `address` by a private, writable mapping of the file.
 bool RemapPrivate(std::uintptr_t address, std::size_t size, int descriptor,
@@ -56,8 +60,18 @@ std::size_t TotalMemory() noexcept;
 // Whether this process has another thread, of whatever language; yes when the kernel does not say.
 bool HasOtherThreads() noexcept;
 
+// Children of later forks do not get what is mapped here now (MADV_DONTFORK, Linux 2.6.16).
+void KeepFromChildren(std::uintptr_t address, std::size_t size) noexcept;
+
+// Why arenas of this process may not lie in files, or nullptr. A file that is mapped shared is made
+// private at the seal and at a fork, so nothing may be set that grants the first and refuses the
+// second (vm.overcommit_memory=2 and RLIMIT_DATA count private memory only; under the former a hole
+// of a file that cannot be filled is a SIGBUS), or that ends the process when a file grows
+// (RLIMIT_FSIZE). A static text.
+const char* WhyNoFiles() noexcept;
+
 // An unnamed file in memory that can be sealed and does not reach exec'd programs. -1 where
-// memfd_create is missing or refused (Linux 3.17; some sandboxes).
+// WhyNoFiles has a reason, or memfd_create is missing or refused (Linux 3.17; some sandboxes).
 int CreateMemfd() noexcept;
 void Close(int descriptor) noexcept;
 bool Truncate(int descriptor, std::size_t size) noexcept;

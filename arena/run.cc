@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "arena/arena.h"
 #include "arena/check.h"
 #include "arena/mapping_lock.h"
 #include "arena/os_memory.h"
@@ -71,6 +72,8 @@ void RunPool::GiveBack(std::size_t first, std::size_t end) noexcept {
   used_.Clear(first, end);
   first_gap_ = std::min(first_gap_, first);
   hopeless_ = 0;
+  if (arena->state() == ArenaState::kAbandoned)  // nobody will use it again
+    Punch(begin() + first * os::PageSize(), (end - first) * os::PageSize());
   if (used_.NextMember(end, pages_) != pages_) return;
   const std::size_t needed = used_.End() * os::PageSize();
   if (size() - needed > 2 * kSpare) ShrinkTo(needed + kSpare);

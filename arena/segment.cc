@@ -79,7 +79,7 @@ Segment::~Segment() {
   track_->EndLeaseOf(this);
 }
 
-bool Segment::MapSlices(std::size_t first, std::size_t last) {
+bool Segment::MapSlices(std::size_t first, std::size_t last) noexcept {
   for (std::size_t i = first; i < last;) {
     if (mapped_.Has(i)) {
       ++i;
@@ -87,8 +87,6 @@ bool Segment::MapSlices(std::size_t first, std::size_t last) {
     }
     std::size_t end = i + 1;
     while (end < last && !mapped_.Has(end)) ++end;
-    shared_.Reserve(end);
-    mapped_.Reserve(end);
     const os::MapResult result = backing_.Map(track_->range(), ExtentOf(i, end));
     if (result == os::MapResult::kOccupied) track_->MarkSpoilt();
     if (result != os::MapResult::kMapped) return false;
@@ -99,7 +97,7 @@ bool Segment::MapSlices(std::size_t first, std::size_t last) {
   return true;
 }
 
-bool Segment::MapGranuleAhead(std::uintptr_t granule) {
+bool Segment::MapGranuleAhead(std::uintptr_t granule) noexcept {
   if (!policy_->WantsHuge() || backing_.mode() != BackingMode::kShared) return false;
   if (granule < track_->range().begin || !track_->GranuleIsFree(granule)) return false;
   const std::size_t first = SliceOf(granule);
@@ -121,7 +119,11 @@ bool Segment::Commit(std::uintptr_t begin, std::size_t size) noexcept {
     const std::size_t first = SliceOf(begin);
     const std::size_t last = SliceOf(begin + size);
     const std::size_t fresh = (last - first) - owned_.CountIn(first, last);
-    owned_.Reserve(last);
+    // As far as a granule ahead reaches: from here on nothing throws.
+    const std::size_t end = RoundUp(last + kSlicesPerGranule, kSlicesPerGranule);
+    for (BitSet* const slices : {&owned_, &mapped_, &shared_}) slices->Reserve(end);
+    huge_.Reserve(end / kSlicesPerGranule);
+    track_->Reserve(last);
     if (!policy_->budget->Take(fresh * kSliceSize)) {
       policy_->budget->exhausted = true;
       return false;
@@ -218,12 +220,16 @@ bool Segment::Seal(LaneStats* stats) noexcept {
     const BitSet live = LiveOsPages(&mine.live_bytes);
     const std::vector<Extent> owned = OwnedExtents();
     UnmapUnowned(track_->range().begin, track_->range().end());
-    if (backing_.ReadyToSeal(owned)) {
+    const bool ready = backing_.ReadyToSeal(owned, &live);
+    if (backing_.mode() == BackingMode::kMoved) huge_ = {};  // the new file is of small OS pages
+    if (ready || backing_.mode() == BackingMode::kAnonymous) {
       const std::size_t per_slice = kSliceSize / os::PageSize();
       owned_.ForEachRun([&](std::size_t first, std::size_t last) {
         mine.punched_bytes += PunchFree(&backing_, track_->range().begin, first * per_slice,
                                         last * per_slice, live, &huge_);
       });
+    }
+    if (ready) {
       sealed = Remap(owned) && backing_.file_sealed();
     }
   } catch (const std::bad_alloc&) {

@@ -69,8 +69,9 @@ class Segment : public Region {
   Extent ExtentOf(std::size_t first, std::size_t last) const noexcept {
     return {AddressOf(first), (last - first) * kSliceSize, first * kSliceSize};
   }
-  bool MapSlices(std::size_t first, std::size_t last);
-  bool MapGranuleAhead(std::uintptr_t granule);
+  // These two need room in the sets.
+  bool MapSlices(std::size_t first, std::size_t last) noexcept;
+  bool MapGranuleAhead(std::uintptr_t granule) noexcept;
   BitSet LiveOsPages(std::size_t* bytes) const;
   bool Remap(const std::vector<Extent>& extents) noexcept;
   std::vector<Extent> Extents(const BitSet& slices) const;

@@ -5,6 +5,7 @@
 #include <new>
 #include <utility>
 
+#include "arena/arena.h"
 #include "arena/bit_set.h"
 #include "arena/check.h"
 #include "arena/mapping_lock.h"
@@ -53,6 +54,8 @@ bool SpanPool::VisitBlocks(BlockVisitor visitor, void* context) const noexcept {
   }
   return true;
 }
+
+void SpanPool::GiveBack(const Span& span) noexcept { Punch(span.begin, kSliceSize); }
 
 bool SpanPool::Seal(LaneStats* stats) noexcept {
   std::size_t bytes = 0;
@@ -119,6 +122,7 @@ void SpanLane::Free(SpanPool* pool, void* block) noexcept {
     Unlink(span);
     span->next = empty_;
     empty_ = span;
+    if (pool->arena->state() == ArenaState::kAbandoned) pool->GiveBack(*span);
     return;
   }
   std::memcpy(block, &span->free_head, sizeof span->free_head);

@@ -55,6 +55,7 @@ class SpanPool final : public LargeBlock {
   }
   bool full() const noexcept { return spans_.size() == spans_.capacity(); }
 
+  void GiveBack(const Span& span) noexcept;  // its memory, for good
   bool VisitBlocks(BlockVisitor visitor, void* context) const noexcept override;
   bool Seal(LaneStats* stats) noexcept override;  // after giving back what holds no block
 

@@ -186,7 +186,7 @@ void Track::EndSharingOfBookKeeping() noexcept {
   if (shared_.Empty()) backing_.CloseFile();
 }
 
-void Track::Take(std::uintptr_t begin, std::uintptr_t end) {
+void Track::Take(std::uintptr_t begin, std::uintptr_t end) noexcept {
   taken_.Set(SliceOf(begin), SliceOf(end));
   taken_slices_ += SliceOf(end) - SliceOf(begin);
 }

@@ -46,7 +46,9 @@ class Track {
   void EndLeaseOf(const Segment* segment) noexcept;
 
   // Called by the segment: the slices of [begin, end) belong to a segment, or to nobody again.
-  void Take(std::uintptr_t begin, std::uintptr_t end);
+  // Take needs room.
+  void Reserve(std::size_t slices) { taken_.Reserve(slices); }
+  void Take(std::uintptr_t begin, std::uintptr_t end) noexcept;
   void GiveBack(std::uintptr_t begin, std::uintptr_t end) noexcept;
   // No slice of the granule at `granule` belongs to anybody.
   bool GranuleIsFree(std::uintptr_t granule) const noexcept;

@@ -106,8 +106,8 @@ py::dict Probe() {
   bool collapse = false;
   const std::uintptr_t room = os::Reserve(kGranuleSize, kGranuleSize);
   if (memfd && room != 0 && os::Truncate(file, kGranuleSize)) {
-    os::Unmap(room, kGranuleSize);
-    if (os::MapShared(room, kGranuleSize, file, 0) == os::MapResult::kMapped) {
+    if (os::MapShared(room, kGranuleSize, file, 0, os::Placement::kOver) ==
+        os::MapResult::kMapped) {
       *reinterpret_cast<volatile char*>(room) = 0;  // NOLINT(performance-no-int-to-ptr)
       collapse = os::Collapse(room);
     }
@@ -117,8 +117,8 @@ py::dict Probe() {
   os::Close(file);
   std::uint64_t entry = 0;
   const bool pagemap = os::ReadPagemap(reinterpret_cast<std::uintptr_t>(&entry), &entry, 1);
-  return py::dict("memfd"_a = memfd, "seal"_a = seal, "collapse"_a = collapse,
-                  "pagemap"_a = pagemap);
+  return py::dict("memfd"_a = memfd, "why_no_files"_a = os::WhyNoFiles(), "seal"_a = seal,
+                  "collapse"_a = collapse, "pagemap"_a = pagemap);
 }
 
 }  // namespace

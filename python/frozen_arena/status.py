@@ -80,7 +80,17 @@ def _immortal() -> Check:
     )
 
 
+# What WhyNoFiles (arena/os_memory.h) says, and what to do about it.
+_LIFT = {
+    "RLIMIT_DATA is set": "ulimit -d unlimited",
+    "RLIMIT_FSIZE is set": "ulimit -f unlimited",
+    "vm.overcommit_memory is 2": "sysctl vm.overcommit_memory=0",
+}
+
+
 def _kernel_checks(found: dict[str, Any]) -> list[Check]:
+    no_files = found["why_no_files"]
+
     def check(name: str, ok: bool, good: str, bad: str, remedy: str) -> Check:
         return Check(name, ok, good if ok else bad, None if ok else remedy)
 
@@ -89,9 +99,11 @@ def _kernel_checks(found: dict[str, Any]) -> list[Check]:
             "memfd",
             found["memfd"],
             "arenas lie in unnamed files; fork() does not copy their page tables",
-            "memfd_create is refused: arenas are ordinary private memory, and fork() takes "
-            "longer with their size",
-            "allow memfd_create in the sandbox (seccomp) profile",
+            f"{no_files or 'memfd_create is refused'}: arenas are ordinary private memory, and "
+            "fork() takes longer with their size",
+            f"lift it: {_LIFT[no_files]}"
+            if no_files
+            else "allow memfd_create in the sandbox (seccomp) profile",
         ),
         check(
             "seal",

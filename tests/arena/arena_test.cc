@@ -6,24 +6,29 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <fstream>
 #include <mutex>
 #include <random>
 #include <set>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "arena/address_map.h"
 #include "arena/segment.h"
 #include "arena/track.h"
 #include "tests/arena/child.h"
+#include "tests/arena/kernel.h"
 
 namespace frozen_arena {
 namespace {
 
 using testing::InChild;
 using testing::InChildWithFaults;
+using testing::MemoryOfThisProcess;
 
 struct Dropper {
   void operator()(Arena* arena) const { arena->DropHandle(); }
@@ -369,6 +374,103 @@ TEST(ArenaTest, ReleasedMemoryServesTheNextArena) {
     ASSERT_EQ(arena->Seal(), Status::kOk);
     for (void* const block : blocks) arena->Free(block);
   }
+}
+
+// Its memory lies in files that are open: nothing but the survivors may be left there.
+TEST(ArenaTest, AnAbandonedArenaKeepsTheMemoryOfItsSurvivorsOnly) {
+  EXPECT_EQ(InChild([] {
+              const ArenaOwner arena = MakeArena();
+              std::vector<char*> blocks;
+              for (int i = 0; i < 20000; ++i) {
+                blocks.push_back(Make(*arena, 400, 'a'));
+                blocks.push_back(Make(*arena, 2000, 'a'));
+                if (i % 500 == 0) blocks.push_back(Make(*arena, kMiB, 'a'));
+              }
+              const std::size_t before = MemoryOfThisProcess();
+              if (before < 80 * kMiB || arena->Abandon() != Status::kOk) return 1;
+              for (std::size_t i = 0; i < blocks.size(); ++i) {
+                if (i != 5000) arena->Free(blocks[i]);
+              }
+              // A slice, huge pages of what is not empty, and what holds the blocks together.
+              if (MemoryOfThisProcess() > before - 70 * kMiB) return 2;
+              return blocks[5000][0] == 'a' ? 0 : 3;
+            }),
+            0);
+}
+
+// A thread hands over what it has built when it ends, which nobody waits for: its blocks are walked
+// over and sealed meanwhile.
+TEST(ArenaTest, ThreadsMayEndWhileTheirBlocksAreWalkedOver) {
+  constexpr int kThreads = 8;
+  for (int round = 0; round < 40; ++round) {
+    const ArenaOwner arena = MakeArena();
+    std::vector<char*> kept;
+    std::mutex turn;  // what the GIL is to the interpreter
+    std::atomic<int> built{0};
+    std::atomic<bool> end{false};
+    std::vector<std::thread> builders;
+    for (int number = 0; number < kThreads; ++number) {
+      builders.emplace_back([&] {
+        {
+          const std::lock_guard<std::mutex> lock(turn);
+          std::vector<char*> dropped;
+          for (int i = 0; i < 20000; ++i)
+            (i % 2 == 0 ? kept : dropped).push_back(Make(*arena, 64, 'w'));
+          for (char* const block : dropped) arena->Free(block);
+        }
+        ++built;
+        end.wait(false);
+      });
+    }
+    while (built < kThreads) std::this_thread::yield();
+    end = true;
+    end.notify_all();
+    for (int walk = 0; walk < 4; ++walk) {
+      std::size_t seen = 0;
+      const auto count = [](void* context, void*, std::size_t) {
+        ++*static_cast<std::size_t*>(context);
+        return true;
+      };
+      ASSERT_TRUE(arena->VisitBlocks(LaneKind::kObjects, count, &seen));
+      ASSERT_EQ(seen, kept.size());
+    }
+    ASSERT_EQ(arena->Seal(), Status::kOk);
+    ASSERT_EQ(arena->stats().lanes[0].live_bytes, kept.size() * 64);
+    for (std::thread& builder : builders) builder.join();
+    for (char* const block : kept) {
+      ASSERT_TRUE(std::all_of(block, block + 64, [](char c) { return c == 'w'; }));
+      arena->Free(block);
+    }
+  }
+}
+
+TEST(ArenaTest, AThreadThatEndsWaitsForAWalkOverItsBlocks) {
+  const ArenaOwner arena = MakeArena();
+  struct Walk {
+    std::atomic<pid_t> thread{0};
+    std::atomic<bool> end{false};
+    bool waited = false;
+  } walk;
+  std::thread builder([&] {
+    Make(*arena, 64, 'w');
+    walk.thread = ::gettid();
+    while (!walk.end) std::this_thread::yield();  // never asleep, until it has to wait
+  });
+  while (walk.thread == 0) std::this_thread::yield();
+  const auto visit = [](void* context, void*, std::size_t) {
+    auto* const at = static_cast<Walk*>(context);
+    at->end = true;
+    const std::string place = "/proc/self/task/" + std::to_string(at->thread) + "/stat";
+    for (;;) {
+      std::string number, name, state;
+      if (!(std::ifstream(place) >> number >> name >> state)) return true;  // it has ended
+      if (state == "S") return at->waited = true;
+      std::this_thread::yield();
+    }
+  };
+  EXPECT_TRUE(arena->VisitBlocks(LaneKind::kObjects, visit, &walk));
+  EXPECT_TRUE(walk.waited);
+  builder.join();
 }
 
 TEST(ArenaTest, AThreadThatNeverAllocatedMaySealAndOthersMayEndAfterwards) {

@@ -1,10 +1,14 @@
 // What an arena does where the kernel gives less. Each case runs in a child, because the plan of
 // faults is read once in a process; nothing here may use an arena in the parent.
 #include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "arena/address_space.h"
 #include "arena/arena.h"
@@ -18,6 +22,7 @@ namespace {
 
 using testing::InChild;
 using testing::InChildWithFaults;
+using testing::MemoryOfThisProcess;
 using testing::ThisKernelCollapses;
 
 // Builds, seals and reads an arena of some MiB, forking on the way. 0 when every block that was had
@@ -73,6 +78,96 @@ TEST(FaultsTest, WithoutMemfdAnArenaIsOrdinaryPrivateMemory) {
       0);
 }
 
+TEST(FaultsTest, WithoutMemfdTheSealGivesBackWhatHoldsNoBlock) {
+  EXPECT_EQ(InChildWithFaults("no_memfd",
+                              [] {
+                                Arena* const arena = Arena::Create({});
+                                const std::size_t before = MemoryOfThisProcess();
+                                std::vector<void*> blocks;
+                                for (int i = 0; i < 40000; ++i) {
+                                  const std::size_t size = i % 2 == 0 ? 400 : 3000;
+                                  blocks.push_back(arena->Allocate(LaneKind::kPayload, size));
+                                  std::memset(blocks.back(), 1, size);
+                                }
+                                for (std::size_t i = 0; i < blocks.size(); ++i) {
+                                  if (i % 100 != 0) arena->Free(blocks[i]);
+                                }
+                                if (arena->Seal() != Status::kOk) return 1;
+                                return MemoryOfThisProcess() < before + 6 * kMiB ? 0 : 2;
+                              }),
+            0);
+}
+
+// 0 when a child that writes to an open arena changes nothing of its parent's, in small blocks and
+// in all others. It may not have the memory at all.
+enum class Child { kHasAll, kMayLack };
+int ForkAndWrite(Child wanted) {
+  Arena* const arena = Arena::Create({});
+  std::vector<char*> blocks;
+  for (const std::size_t size : {std::size_t{100}, std::size_t{3000}, kMiB, 33 * kMiB}) {
+    blocks.push_back(static_cast<char*>(arena->Allocate(LaneKind::kPayload, size)));
+    if (blocks.back() == nullptr) return 1;
+    blocks.back()[0] = 'p';
+  }
+  for (char* const block : blocks) {
+    const int child = InChild([block] { return (block[0] = 'c') == 'c' ? 0 : 1; });
+    if (child != 0 && wanted == Child::kHasAll) return 2;
+    if (block[0] != 'p') return 3;
+  }
+  const bool sealed = arena->Seal() == Status::kOk;
+  for (char* const block : blocks) {
+    static_cast<void>(InChild([block] { return (block[0] = 'c') == 'c' ? 0 : 1; }));
+    if (block[0] != 'p') return 4;
+    arena->Free(block);
+  }
+  arena->DropHandle();
+  return sealed ? 0 : 5;
+}
+
+TEST(FaultsTest, WhatCannotBeMadePrivateIsKeptFromChildren) {
+  EXPECT_EQ(InChildWithFaults("no_private", [] { return ForkAndWrite(Child::kMayLack); }), 0);
+}
+
+int UnderLimit(__rlimit_resource resource, std::size_t bytes) {
+  rlimit limit{};
+  if (::getrlimit(resource, &limit) != 0) return 1;
+  limit.rlim_cur = bytes;
+  return ::setrlimit(resource, &limit) == 0 ? 0 : 1;
+}
+
+TEST(FaultsTest, ALimitOfPrivateMemoryThatComesLateDoesNotLetAChildWriteToItsParent) {
+  EXPECT_EQ(InChild([] {
+              Arena* const arena = Arena::Create({});
+              auto* const block = static_cast<char*>(arena->Allocate(LaneKind::kObjects, 100));
+              block[0] = 'p';
+              if (UnderLimit(RLIMIT_DATA, 4096) != 0) return 1;
+              static_cast<void>(InChild([block] { return (block[0] = 'c') == 'c' ? 0 : 1; }));
+              return block[0] == 'p' ? 0 : 2;
+            }),
+            0);
+}
+
+// Under a limit of private memory, or of the size of files, an arena is ordinary private memory
+// from the start: with a file it would be refused later, or end the process (SIGXFSZ).
+TEST(FaultsTest, UnderLimitsThatFilesCannotKeepAnArenaIsOrdinaryPrivateMemory) {
+  for (const auto resource : {RLIMIT_DATA, RLIMIT_FSIZE}) {
+    EXPECT_EQ(InChild([resource] {
+                if (UnderLimit(resource, resource == RLIMIT_DATA ? 4 * kGiB : kMiB) != 0) return 9;
+                if (os::WhyNoFiles() == nullptr) return 8;
+                std::size_t overflow = 0;
+                ArenaStats stats;
+                const int failed = BuildAndCheck(&overflow, &stats);
+                if (failed != 0 || overflow != 0) return failed + 20;
+                const std::size_t unsealed =
+                    stats.lanes[0].unsealed_bytes + stats.lanes[1].unsealed_bytes;
+                if (unsealed == 0 || InjectedSoFar() != 0) return 7;
+                return ForkAndWrite(Child::kHasAll);
+              }),
+              0)
+        << resource;
+  }
+}
+
 TEST(FaultsTest, WithoutCollapseAnArenaLiesInUsualOsPages) {
   EXPECT_EQ(InChildWithFaults("no_collapse",
                               [] {
@@ -122,6 +217,41 @@ TEST(FaultsTest, WithoutPreferredAddressesAnArenaLiesWhereTheKernelPutsIt) {
                                 return failed != 0 ? failed : (overflow == 0 ? 0 : 1);
                               }),
             0);
+}
+
+// The kernel gives the highest free addresses to whoever asks: a slice of a reserved range may at
+// no time be free.
+int BuildBesideAThreadThatMaps() {
+  const auto map = [] {
+    return static_cast<char*>(
+        ::mmap(nullptr, kSliceSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  };
+  const auto build = [] {
+    Arena* const arena = Arena::Create({});
+    std::vector<void*> blocks;
+    for (int i = 0; i < 5000; ++i) blocks.push_back(arena->Allocate(LaneKind::kObjects, 400));
+    for (void* const block : blocks) arena->Free(block);
+    arena->DropHandle();
+  };
+  for (int i = 0; i < 4000; ++i) map();  // no gap lies higher than the range
+  build();
+  std::atomic<bool> stop{false};
+  std::thread other([&] {
+    while (!stop) {
+      char* const mine = map();
+      std::memset(mine, 1, kSliceSize);
+      if (std::count(mine, mine + kSliceSize, 1) != kSliceSize) ::_exit(1);
+      ::munmap(mine, kSliceSize);
+    }
+  });
+  for (int round = 0; round < 100; ++round) build();
+  stop = true;
+  other.join();
+  return 0;
+}
+
+TEST(FaultsTest, ReservedAddressesAreNeverFreeForOtherThreads) {
+  EXPECT_EQ(InChildWithFaults("no_preferred", &BuildBesideAThreadThatMaps), 0);
 }
 
 TEST(FaultsTest, WithoutProcPagesCannotBeCounted) {

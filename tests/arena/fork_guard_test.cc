@@ -5,7 +5,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstring>
+#include <fstream>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -14,6 +16,7 @@
 #include <unistd.h>
 
 #include "arena/arena.h"
+#include "arena/units.h"
 #include "tests/arena/child.h"
 
 namespace frozen_arena {
@@ -84,6 +87,44 @@ TEST(ForkGuardTest, AChildCanFreeWhatItInheritedAndBuildAnArenaOfItsOwn) {
             0);
   arena->Free(block);
   arena->DropHandle();
+}
+
+std::size_t WrittenToFiles() {
+  std::ifstream lines("/proc/self/io");
+  std::string name;
+  for (std::size_t bytes = 0; lines >> name >> bytes;) {
+    if (name == "wchar:") return bytes;
+  }
+  return 0;
+}
+
+// The file is the child's as well, so the data moves to another one; what is dead stays behind, and
+// no huge page comes along.
+TEST(ForkGuardTest, ASealAfterAForkMovesTheLivingOnly) {
+  EXPECT_EQ(InChild([] {
+              Arena* const arena = Arena::Create({});
+              std::vector<char*> dead;
+              std::vector<char*> living;
+              for (int i = 0; i < 6000; ++i) {
+                for (const std::size_t size : {std::size_t{500}, std::size_t{3000}, 9 * kKiB}) {
+                  (i < 2000 || i % 500 == 0 ? living : dead).push_back(Make(arena, size, 'd'));
+                }
+              }
+              if (InChild([] { return 0; }) != 0) return 1;
+              for (char* const block : dead) arena->Free(block);
+              const std::size_t before = WrittenToFiles();
+              if (arena->Seal() != Status::kOk || arena->Audit() != nullptr) return 2;
+              const std::size_t written = WrittenToFiles() - before;
+              const LaneStats lane = arena->stats().lanes[0];
+              if (lane.unsealed_bytes != 0 || lane.huge_bytes != 0) return 3;
+              if (lane.live_bytes < 20 * kMiB || lane.punched_bytes < 8 * kMiB) return 4;
+              if (written < lane.live_bytes || written > lane.live_bytes + 2 * kMiB) return 5;
+              for (const char* const block : living) {
+                if (block[0] != 'd' || block[499] != 'd') return 6;
+              }
+              return 0;
+            }),
+            0);
 }
 
 TEST(ForkGuardTest, GrandchildrenReadASealedArena) {

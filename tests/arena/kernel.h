@@ -1,8 +1,13 @@
-// What the kernel of this machine can do, for tests that depend on it.
+// What the kernel of this machine can do, and what it says of this process.
 #ifndef FROZEN_ARENA_TESTS_ARENA_KERNEL_H_
 #define FROZEN_ARENA_TESTS_ARENA_KERNEL_H_
 
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include <sys/stat.h>
 
 #include "arena/address_space.h"
 #include "arena/os_memory.h"
@@ -22,6 +27,24 @@ inline bool ThisKernelCollapses() {
       os::Collapse(range.begin);
   os::Close(file);
   return collapsed;
+}
+
+// Bytes of memory that belongs to this process alone, and behind the files that it holds open,
+// mapped or not.
+inline std::size_t MemoryOfThisProcess() {
+  std::ifstream lines("/proc/self/status");
+  std::size_t kib = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.rfind("RssAnon:", 0) == 0) kib += std::stoul(line.substr(8));
+  }
+  std::size_t bytes = kib * kKiB;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    struct stat file {};
+    if (::stat(entry.path().c_str(), &file) == 0 && S_ISREG(file.st_mode)) {
+      bytes += static_cast<std::size_t>(file.st_blocks) * 512;
+    }
+  }
+  return bytes;
 }
 
 }  // namespace frozen_arena::testing

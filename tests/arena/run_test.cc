@@ -16,17 +16,18 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
 #include "arena/arena.h"
 #include "arena/os_memory.h"
 #include "arena/units.h"
 #include "tests/arena/child.h"
+#include "tests/arena/kernel.h"
 
 namespace frozen_arena {
 namespace {
 
 using testing::InChild;
+using testing::MemoryOfThisProcess;
 
 struct Dropper {
   void operator()(Arena* arena) const { arena->DropHandle(); }
@@ -59,23 +60,6 @@ std::size_t Descriptors() {
 std::size_t Mappings() {
   std::ifstream lines("/proc/self/maps");
   return static_cast<std::size_t>(std::count(std::istreambuf_iterator<char>(lines), {}, '\n'));
-}
-
-// Of its mappings, and in the files that it holds open, mapped or not.
-std::size_t MemoryOfThisProcess() {
-  std::ifstream lines("/proc/self/status");
-  std::size_t kib = 0;
-  for (std::string line; std::getline(lines, line);) {
-    if (line.rfind("RssAnon:", 0) == 0) kib += std::stoul(line.substr(8));
-  }
-  std::size_t bytes = kib * kKiB;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-    struct stat file {};
-    if (::stat(entry.path().c_str(), &file) == 0 && S_ISREG(file.st_mode)) {
-      bytes += static_cast<std::size_t>(file.st_blocks) * 512;
-    }
-  }
-  return bytes;
 }
 
 TEST(RunTest, ABlockHasAsManyOsPagesAsItNeeds) {

@@ -75,6 +75,28 @@ for report in (arena.report, second.report):
     assert seen == [False, "sealed", "sealed"]
 
 
+@pytest.mark.parametrize(
+    ("limit", "remedy"),
+    [("RLIMIT_DATA", "ulimit -d unlimited"), ("RLIMIT_FSIZE", "ulimit -f unlimited")],
+)
+def test_under_a_limit_that_files_cannot_keep_the_arena_is_ordinary_memory_and_says_why(
+    limit: str, remedy: str
+) -> None:
+    size = 8 << 30 if limit == "RLIMIT_DATA" else 1 << 20
+    checks, overflow, states = run_python(
+        f"import resource\nresource.setrlimit(resource.{limit}, ({size}, {size}))\n"
+        + WORK
+        + "print(json.dumps([{check.name: [check.ok, check.detail, check.remedy]"
+        " for check in fa.status().checks}, arena.report.overflow_blocks,"
+        " [arena.state, second.state]]))\n",
+    ).json
+    ok, detail, advice = checks["memfd"]
+    assert not ok
+    assert f"{limit} is set" in detail
+    assert remedy in advice
+    assert (overflow, states) == (0, ["sealed", "sealed"])
+
+
 def test_file_that_somebody_keeps_open_for_writing_is_reported_as_not_sealed() -> None:
     run_python(
         """
@@ -227,6 +249,21 @@ def test_memory_that_is_too_little_to_freeze_abandons_the_arena_with_a_warning()
         with frozen_arena() as again:
             more = [str(number) * 2 for number in range(1000)]
         assert again.state == "sealed" and more[77] in again
+        """
+    )
+
+
+def test_the_seal_leaves_the_address_space_that_the_data_left() -> None:
+    run_python(
+        """
+        import resource
+        with frozen_arena() as arena:
+            data = [bytes(1 << 20) for _ in range(64)]
+            with open("/proc/self/statm") as statm:
+                used = int(statm.read().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (used + (80 << 20), resource.RLIM_INFINITY))
+        assert arena.state == "sealed" and data[0] in arena
+        assert len(bytearray(40 << 20)) == 40 << 20
         """
     )
 
