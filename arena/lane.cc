@@ -23,15 +23,14 @@ struct CachedTheap {
 [[gnu::tls_model("initial-exec")]] thread_local constinit CachedTheap t_theaps[2];
 
 // Hands the blocks of a thread that ends to the heaps, under the lock of the walks. mimalloc would
-// do that by itself a moment later, without (mi_thread_done, which may be called twice). Not for
-// the main thread, which ends with the process.
+// do that by itself a moment later, without. Not for the main thread, which ends with the process.
 struct Leaving {
   bool armed = false;
   ~Leaving() {
     if (!armed || ::gettid() == ::getpid()) return;
     const WalkLock lock(WalkMutex());
     for (CachedTheap& cached : t_theaps) cached = {};
-    mi_thread_done();
+    LeaveMimalloc();
   }
 };
 thread_local Leaving t_leaving;

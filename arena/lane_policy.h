@@ -41,7 +41,7 @@ struct LanePolicy {
   std::size_t lane_mapped = 0;  // bytes of this lane
 
   // Below this a lane gets no huge pages: an arena with a few records must not cost megabytes.
-  static constexpr std::size_t kHugeFrom = 4 * kGranuleSize;
+  static constexpr std::size_t kHugeFrom = kGranuleSize;
   // Refused once is refused for good: the lane goes on with OS pages of the usual size.
   void HugePagesRefused() noexcept {
     huge_pages = false;

@@ -1,5 +1,9 @@
 #include "arena/mimalloc_api.h"
 
+#include <pthread.h>
+
+extern "C" pthread_key_t _mi_heap_default_key;  // NOLINT: mimalloc's (src/prim/unix/prim.c)
+
 namespace frozen_arena {
 namespace {
 
@@ -27,6 +31,14 @@ void SetUpMimalloc() noexcept {
     return true;
   }();
   static_cast<void>(done);
+}
+
+void LeaveMimalloc() noexcept {
+  // Under this key mimalloc keeps the thread's main theap for its own destructor, which looks into
+  // it: by then it may be the one of a thread that has begun meanwhile.
+  if (_mi_heap_default_key != static_cast<pthread_key_t>(-1))
+    pthread_setspecific(_mi_heap_default_key, nullptr);
+  mi_thread_done();
 }
 
 }  // namespace frozen_arena

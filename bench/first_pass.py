@@ -140,6 +140,7 @@ def measure(arguments: argparse.Namespace) -> harness.Result:
     left_out = [dataset.name for dataset in DATASETS.values() if dataset.missing]
     obstacles = (
         harness.no_package(),
+        harness.NO_IMMORTALS,
         harness.too_small(arguments.quick),
         (bool(left_out), f"without {', '.join(left_out)}"),
     )

@@ -99,6 +99,7 @@ def measure(arguments: argparse.Namespace) -> harness.Result:
                 ratios.get("frozen"),
                 _MAX_RATIO,
                 harness.no_package(),
+                harness.NO_IMMORTALS,
                 ("frozen" not in ratios, "too little memory available"),
             )
         )

@@ -473,6 +473,26 @@ TEST(ArenaTest, AThreadThatEndsWaitsForAWalkOverItsBlocks) {
   builder.join();
 }
 
+// mimalloc uses what it kept of one thread for the next.
+TEST(ArenaTest, ThreadsMayBeginAndBuildWhileOthersEnd) {
+  std::mutex turn;
+  std::vector<std::thread> starters;
+  for (int number = 0; number < 4; ++number) {
+    starters.emplace_back([&] {
+      for (int round = 0; round < 1500; ++round) {
+        std::thread([&] {
+          const std::lock_guard<std::mutex> lock(turn);
+          const ArenaOwner arena = MakeArena();
+          char* const block = Make(*arena, 100, 'b');
+          arena->Seal();
+          arena->Free(block);
+        }).join();
+      }
+    });
+  }
+  for (std::thread& starter : starters) starter.join();
+}
+
 TEST(ArenaTest, AThreadThatNeverAllocatedMaySealAndOthersMayEndAfterwards) {
   for (int round = 0; round < 4; ++round) {
     const ArenaOwner arena = MakeArena();
