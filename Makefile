@@ -5,6 +5,11 @@ export PYTHON
 TAG = $(shell $(PYTHON) -c 'import platform, sys; print(platform.python_version() + sys.abiflags)')
 ARGS ?=
 
+# The first: what `make` alone says.
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1  /p' Makefile
+
 .PHONY: demo test bench check format asan ubsan clean
 
 demo: ## build, install into .venv, and show on this machine what the arena saves

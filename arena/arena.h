@@ -29,7 +29,8 @@ namespace frozen_arena {
 enum class LaneKind : std::uint8_t { kObjects = 0, kPayload = 1 };
 inline constexpr std::size_t kLaneCount = 2;
 
-// Legal moves: building -> sealing -> sealed -> released, and building -> abandoned -> released.
+// Legal moves: building -> sealing -> sealed -> released, building -> abandoned -> released, and
+// sealing -> abandoned in a child that was forked meanwhile.
 enum class ArenaState : std::uint8_t { kBuilding, kSealing, kSealed, kAbandoned, kReleased };
 const char* NameOf(ArenaState state) noexcept;
 

@@ -2,6 +2,10 @@
 //
 // Before the seal a lane allocates from its last segment; when that is full it leases the next
 // track. After it, a lane only answers questions.
+//
+// Needs the GIL, but for EndSharing and EndLeases: from any thread, with the mapping lock held.
+// VisitBlocks, Seal and Release: the caller holds the lock of the walks and not that of mappings.
+// Allocate, FreeLarge and Release take the latter.
 #ifndef FROZEN_ARENA_ARENA_LANE_H_
 #define FROZEN_ARENA_ARENA_LANE_H_
 

@@ -3,6 +3,9 @@
 //
 // mimalloc would round a block of 100 MB up to 128 MB and refuses 512 MiB. Here a block takes whole
 // OS pages, and has twice its size of address space to grow into without moving.
+//
+// Needs the GIL, but for EndSharing: from any thread, with the mapping lock held. The others take
+// it themselves.
 #ifndef FROZEN_ARENA_ARENA_LARGE_BLOCK_H_
 #define FROZEN_ARENA_ARENA_LARGE_BLOCK_H_
 

@@ -12,7 +12,7 @@
 
 namespace frozen_arena {
 
-std::mutex& MappingMutex() noexcept;
+std::mutex& MappingMutex() noexcept;  // in fork_guard.cc
 using MappingLock = std::lock_guard<std::mutex>;
 
 }  // namespace frozen_arena

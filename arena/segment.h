@@ -24,9 +24,9 @@ namespace frozen_arena {
 class Segment : public Region {
  public:
   // A segment on a leased track, or nullptr. `number` counts the segments of the lane. May throw
-  // std::bad_alloc.
+  // std::bad_alloc. Needs the GIL; takes the mapping lock, as the destructor and Seal do.
   static Segment* Create(Arena* arena, Lane* lane, std::size_t number, LanePolicy* policy);
-  // Destroys the heap and gives slices and memory back.
+  // Destroys the heap and gives slices and memory back. The caller holds the lock of the walks.
   ~Segment();
   Segment(const Segment&) = delete;
   Segment& operator=(const Segment&) = delete;
@@ -45,6 +45,7 @@ class Segment : public Region {
   // The track may serve others from now on.
   void EndLease() noexcept;
 
+  // The caller holds the lock of the walks, here and in the next.
   bool VisitBlocks(BlockVisitor visitor, void* context) const noexcept;
 
   // Gives back what holds no live block, remaps and seals. Ends the lease. False for want of memory

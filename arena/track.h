@@ -6,8 +6,8 @@
 // mimalloc's own metadata lies at the start of the track, outside everything that is ever sealed:
 // mimalloc writes there for as long as it likes. It has a file behind it, which is mapped shared
 // until the first seal or fork and private from then on. fork() copies the page tables of ordinary
-// memory (120 bytes for 64 KiB of data; bench/fork_cost.py), but of a private mapping only
-// once something has been written there.
+// memory (of 120 bytes for 64 KiB of data here), but of a private mapping only once something has
+// been written there.
 #ifndef FROZEN_ARENA_ARENA_TRACK_H_
 #define FROZEN_ARENA_ARENA_TRACK_H_
 

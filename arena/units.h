@@ -1,8 +1,10 @@
-// Units of memory as types, so that a count of OS pages cannot be passed where bytes are meant.
+// Units of memory. `Bytes` is the type of options, so that a bare number or a count of OS pages is
+// refused there. Inside the layer sizes are std::size_t in bytes; what counts OS pages or slices
+// says so in its name or comment.
 //
 // "OS page" is the kernel's page (4 KiB on x86-64; asked for at run time elsewhere), "slice" is
 // mimalloc's unit of 64 KiB, "granule" is the 2 MiB that can be one huge page. "Page" alone is
-// never written.
+// never written, but in the kernel's words page table and page cache.
 #ifndef FROZEN_ARENA_ARENA_UNITS_H_
 #define FROZEN_ARENA_ARENA_UNITS_H_
 
@@ -19,11 +21,6 @@ struct Bytes {
   constexpr Bytes() = default;
   constexpr auto operator<=>(const Bytes&) const = default;
   constexpr Bytes operator+(Bytes other) const { return Bytes(value + other.value); }
-  constexpr Bytes operator-(Bytes other) const { return Bytes(value - other.value); }
-  constexpr Bytes& operator+=(Bytes other) {
-    value += other.value;
-    return *this;
-  }
 };
 
 inline constexpr std::size_t kKiB = std::size_t{1} << 10;

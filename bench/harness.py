@@ -353,7 +353,20 @@ def machine_facts() -> dict[str, Any]:
         "thp_shmem": _chosen(_text(pages + "shmem_enabled")),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "frozen_arena": package_version(),
+        "commit": _commit(),
     }
+
+
+def _commit() -> str:
+    """Which code is measured, as git names it; with a ``+`` when the code has changed since."""
+    git = ["git", "-c", f"safe.directory={CHECKOUT}", "-C", str(CHECKOUT)]
+    code = ["arena", "allocator", "python", "bench/*.py", "CMakeLists.txt"]
+    try:
+        head = subprocess.check_output([*git, "rev-parse", "--short=10", "HEAD"], text=True)
+        changed = subprocess.check_output([*git, "status", "--porcelain", "--", *code], text=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head.strip() + "+" * bool(changed)
 
 
 def _text(path: str) -> str:

@@ -86,6 +86,7 @@ py::object ArenaHandle::CountPages() const {
   std::array<PageCounts, kLaneCount> lanes{};
   const Status status = arena_->CountPages(&lanes);
   if (status == Status::kUnsupported) return py::none();
+  if (status == Status::kNoMemory) throw std::bad_alloc();
   if (status != Status::kOk) ThrowStatus(status);
   return py::make_tuple(AsTuple(lanes[0]), AsTuple(lanes[1]));
 }

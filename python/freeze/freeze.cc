@@ -73,7 +73,7 @@ bool Freeze::Prepare(PyObject* finalisable) {
   // It holds names of attributes that nothing else holds, and lets go of them when it likes.
   PyType_ClearCache();
   if (policy_.HasCallables() && !AskAboutTypes(*arena_, &policy_, &memory_)) return false;
-  CollectObjects(*arena_, &policy_, &memory_, HasOtherThreads(), &half_built_, &objects_);
+  CollectObjects(*arena_, &policy_, &memory_, HasOtherPythonThreads(), &half_built_, &objects_);
   half_built_.SearchObjects(objects_.tagged);
   PyObject* const found = PyList_New(0);
   if (found == nullptr) return false;

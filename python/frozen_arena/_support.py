@@ -9,13 +9,16 @@ from types import ModuleType
 __all__ = ["core", "reason_unsupported"]
 
 
+_NEXT = 'run it under CPython on 64-bit Linux, or pass on_unsupported="ignore"'
+
+
 def _reason_from_interpreter() -> str | None:
     if sys.implementation.name != "cpython":
-        return f"arenas need CPython, and this is {sys.implementation.name}"
+        return f"arenas need CPython, and this is {sys.implementation.name}; {_NEXT}"
     if not sys.platform.startswith("linux"):
-        return f"arenas need Linux, and this is {sys.platform}"
+        return f"arenas need Linux, and this is {sys.platform}; {_NEXT}"
     if sys.maxsize < 2**32:
-        return "arenas need a 64-bit interpreter"
+        return f"arenas need a 64-bit interpreter; {_NEXT}"
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         return (
             "arenas need an interpreter with a GIL: the free-threaded build finds its objects by "

@@ -1,6 +1,6 @@
 """The block: ``with frozen_arena("catalog"):`` and the decorator of the same name.
 
-Entering collects (so that no free list carries memory across the border), installs the hooks and
+Entering installs the hooks, collects (so that no free list carries memory across the border) and
 routes this thread's allocations to a new arena. Leaving stops the routing, collects again,
 freezes, seals.
 """
@@ -61,7 +61,8 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
     Args:
         name: for reports.
         threads: ``"current"`` routes the thread that enters the block, ``"all"`` every thread of
-            the process while the block is open.
+            the process while the block is open. What other threads build meanwhile is frozen
+            too and lives until the process ends.
         keep_mortal: types (with subclasses), or one predicate of a type, whose objects stay
             reference counted.
         also_freeze: likewise, of objects that would be kept mortal because their type comes from
@@ -70,8 +71,8 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
             stay mortal all the same.
         instance_dicts: materialises ``__dict__`` of instances, for data that workers pickle or
             pass to ``vars()``.
-        huge_pages: ``"auto"`` builds in 2 MiB pages where the kernel can (MADV_COLLAPSE, Linux
-            6.1), ``"never"`` not.
+        huge_pages: ``"auto"`` builds in huge pages of 2 MiB where the kernel can (MADV_COLLAPSE,
+            Linux 6.1), ``"never"`` not.
         limit: bytes that the arena may take; what does not fit goes to the ordinary heap and is
             counted.
         on_unsupported: what happens where arenas do not work: ``"warn"``, ``"raise"`` or
@@ -82,7 +83,11 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         Unsupported: arenas do not work here and ``on_unsupported="raise"``.
         ArenaStateError: on leaving: the block is left by another thread than the one that entered
             it, not in the order of nesting, or by a generator or coroutine that was suspended
-            meanwhile. The arena is abandoned.
+            meanwhile; the arena is abandoned. On entering: this object was entered before.
+        Exception: whatever a predicate raises, on leaving; the arena is abandoned.
+
+    On CPython 3.11, which has no immortal objects, counts are still written: payload stays shared,
+    headers that are read are copied.
     """
 
     def __init__(
@@ -148,9 +153,8 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
             _forget_blocks_that_others_left()
             outer = _innermost()
             return self._begin(native)
-        except (
-            BaseException
-        ):  # no memory, a warning that is an error, Ctrl-C: the block was never entered
+        # No memory, a warning that is an error, Ctrl-C: the block was never entered.
+        except BaseException:
             if self._open:
                 self.__exit__(*sys.exc_info())
             elif outer is not None:
@@ -176,7 +180,7 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         if restarted:
             _warn_in_enter(
                 "tracemalloc was stopped and started again to get below it; its earlier traces "
-                "are lost"
+                "are lost; to keep them start tracemalloc after the first block"
             )
         if self._options.threads == "all":
             native.route_all_threads(self._handle)
@@ -404,8 +408,10 @@ def _kernel_notes(unsealed_bytes: int, huge_pages_refused: bool) -> list[str]:
     if unsealed_bytes:
         notes.append(
             f"{mib(unsealed_bytes)} could not be put behind an immutable file: workers share it as "
-            "ordinary memory, or a process that still maps the file can change it; "
-            "`frozen-arena doctor` says what is missing"
+            "ordinary memory, or a process that still maps the file can change it. "
+            "`frozen-arena doctor` names what this machine lacks; if nothing, the process was "
+            "forked inside the block while other threads ran (fork after it), or RLIMIT_AS or "
+            "vm.max_map_count is too low"
         )
     if huge_pages_refused:
         notes.append(

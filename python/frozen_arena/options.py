@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 __all__ = ["BlockOptions", "TypeChoice"]
 
-TypeChoice = tuple[type, ...] | type | Callable[[type], bool]
+TypeChoice = (
+    type | tuple[type, ...] | list[type] | set[type] | frozenset[type] | Callable[[type], bool]
+)
 """Types (with their subclasses), or one predicate that is called once with each type."""
 
 _THREADS = ("current", "all")
@@ -56,6 +59,11 @@ class BlockOptions:
     on_unsupported: Literal["warn", "raise", "ignore"] = "warn"
 
     def __post_init__(self) -> None:
+        given: object = self.name
+        if inspect.isroutine(given) or isinstance(given, type):
+            raise TypeError(
+                "name takes a str or None, not a function; as a decorator write @frozen_arena()"
+            )
         if self.name is not None and not isinstance(self.name, str):
             raise TypeError(f"name takes a str or None, not {type(self.name).__name__}")
         _one_of("threads", self.threads, _THREADS)

@@ -16,7 +16,13 @@ def mib(size: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TypeCount:
-    """How many objects of one type met one fate."""
+    """How many objects of one type met one fate.
+
+    Attributes:
+        type: ``module.qualname``.
+        reason: why they are mortal; empty for frozen ones.
+        count: objects.
+    """
 
     type: str
     reason: str
@@ -41,7 +47,13 @@ class FreezeReport:
             counts are still written.
         mortal: objects left as they were, by type and reason in ``mortal_types``.
         unknown_blocks: blocks that hold no object (dict keys tables on 3.11 and 3.12, buffers).
-        live_bytes: bytes of live blocks, rounded up to their size class.
+        warmed_hashes: cached hashes that were filled in.
+        warmed_utf8: UTF-8 forms of texts that were made.
+        materialised_dicts: instance dicts that were made (``instance_dicts=True``).
+        untracked: objects that were taken out of the collector's lists.
+        frozen_types: the frozen ones by type, most frequent first.
+        mortal_types: the mortal ones by type and reason, most frequent first.
+        live_bytes: bytes of live blocks at the seal, rounded up to their size class.
         free_bytes: bytes beside live blocks on OS pages that are kept.
         punched_bytes: bytes of OS pages without a live block, given back to the system.
         mapped_bytes: bytes of OS pages that belong to the arena.
@@ -110,7 +122,10 @@ class FreezeReport:
 
 @dataclass(frozen=True, slots=True)
 class LaneSharing:
-    """OS pages of one lane in this process: ``shared + private == os_pages``.
+    """OS pages of one lane in this process: ``shared_os_pages + private_os_pages == os_pages``.
+
+    Memory that is behind no sealed file (``FreezeReport.unsealed_bytes``) has no such mark in
+    pagemap: what is resident of it counts as private, whether something was written or not.
 
     Attributes:
         os_pages: OS pages that are mapped.

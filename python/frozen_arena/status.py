@@ -53,7 +53,7 @@ class Status:
 
 
 def status() -> Status:
-    """Looks at interpreter, kernel and hooks; makes one small memfd and closes it again."""
+    """Looks at interpreter, kernel and hooks. Makes a memfd of 2 MiB, and closes it again."""
     debug = " debug" if hasattr(sys, "gettotalrefcount") else ""
     python = f"{platform.python_implementation()} {platform.python_version()}{debug}"
     kernel = f"{platform.system()} {platform.release()}"
@@ -90,6 +90,7 @@ _LIFT = {
 
 def _kernel_checks(found: dict[str, Any]) -> list[Check]:
     no_files = found["why_no_files"]
+    untried, first = "not tried: it needs memfd", "see memfd"
 
     def check(name: str, ok: bool, good: str, bad: str, remedy: str) -> Check:
         return Check(name, ok, good if ok else bad, None if ok else remedy)
@@ -110,19 +111,27 @@ def _kernel_checks(found: dict[str, Any]) -> list[Check]:
             found["seal"],
             "a finished arena cannot be changed by anybody (F_SEAL_WRITE)",
             "files cannot be sealed: nothing stops another process of this user from "
-            "writing to them",
-            "allow memfd_create with MFD_ALLOW_SEALING and fcntl(F_ADD_SEALS)",
+            "writing to them"
+            if found["memfd"]
+            else untried,
+            "allow memfd_create with MFD_ALLOW_SEALING and fcntl(F_ADD_SEALS)"
+            if found["memfd"]
+            else first,
         ),
         check(
             "huge pages",
             found["collapse"],
-            "arenas are built in 2 MiB pages (MADV_COLLAPSE)",
+            "arenas are built in huge pages of 2 MiB (MADV_COLLAPSE)",
             "MADV_COLLAPSE is refused: arenas lie in OS pages of the usual size, and a "
-            "first pass takes longer",
-            "use Linux 6.1 or newer with transparent huge pages built in",
+            "first pass takes longer"
+            if found["memfd"]
+            else untried,
+            "use Linux 6.1 or newer with transparent huge pages built in"
+            if found["memfd"]
+            else first,
         ),
         check(
-            "page accounting",
+            "OS page accounting",
             found["pagemap"],
             "/proc/self/pagemap tells shared OS pages from copied ones",
             "/proc/self/pagemap cannot be read: sharing() cannot count",

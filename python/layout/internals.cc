@@ -136,7 +136,7 @@ void TagImmortalLocals() noexcept {
   });
 }
 
-bool HasOtherThreads() noexcept {
+bool HasOtherPythonThreads() noexcept {
   PyThreadState* const head = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
   return head != nullptr && PyThreadState_Next(head) != nullptr;
 }

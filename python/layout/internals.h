@@ -1,7 +1,6 @@
 // What only CPython's internal headers tell: the frames of running code, and the collector's lists.
-// internals.cc is the one
-// file that includes them (with Py_BUILD_CORE), and checks there what object_compat.h says about
-// private structures.
+// internals.cc is the one file that includes them (with Py_BUILD_CORE), and checks there what
+// object_compat.h says about private structures.
 #ifndef FROZEN_ARENA_PYTHON_LAYOUT_INTERNALS_H_
 #define FROZEN_ARENA_PYTHON_LAYOUT_INTERNALS_H_
 
@@ -33,7 +32,7 @@ using GcObjectVisitor = int (*)(PyObject* object, void* context);
 bool VisitGcObjects(GcObjectVisitor visitor, void* context) noexcept;
 
 // Whether this interpreter has a Python thread beside the calling one.
-bool HasOtherThreads() noexcept;
+bool HasOtherPythonThreads() noexcept;
 
 }  // namespace frozen_arena
 

@@ -48,7 +48,9 @@ def test_the_memory_layer_needs_no_symbol_of_python(arena_archive: Path) -> None
     assert [symbol for symbol in undefined if re.match(r"_?Py", symbol)] == []
 
 
-def test_mimalloc_in_the_archive_shows_its_functions_and_the_key_of_its_threads(arena_archive: Path) -> None:
+def test_mimalloc_in_the_archive_shows_its_functions_and_the_key_of_its_threads(
+    arena_archive: Path,
+) -> None:
     lines = nm("--extern-only", "--defined-only", arena_archive)
     start = next(i for i, line in enumerate(lines) if line.startswith("mimalloc-local.o:"))
     symbols = []

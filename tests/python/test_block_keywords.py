@@ -52,6 +52,21 @@ def test_wrong_value_is_a_value_error_that_names_the_accepted_ones(
     assert [word for word in named if word not in message] == []
 
 
+def test_decorator_without_parentheses_says_how_it_is_written() -> None:
+    run_python(
+        """
+        def build(): pass
+        for decorated in (build, dict, len):
+            try:
+                frozen_arena(decorated)
+            except TypeError as error:
+                assert "@frozen_arena()" in str(error), error
+            else:
+                raise AssertionError(decorated)
+        """
+    )
+
+
 @pytest.mark.parametrize(("keywords", "named"), WRONG_TYPES, ids=str)
 def test_wrong_type_is_a_type_error_that_names_the_keyword(
     keywords: dict[str, Any], named: tuple[str, ...]

@@ -122,9 +122,9 @@ def test_demo_as_json_holds_three_ways_and_no_wrong_answer(sources: Path) -> Non
 def test_demo_counts_copied_arena_pages_only_where_there_is_an_arena(sources: Path) -> None:
     done = command("demo", "--source", sources, "--workers", 2, "--queries", 40, "--json")
     ways = json.loads(done.stdout)["ways"]
-    assert ways["stock"]["arena_pages_copied"] is None
-    assert ways["gc.freeze"]["arena_pages_copied"] is None
-    copied = ways["frozen"]["arena_pages_copied"]
+    assert ways["stock"]["arena_os_pages_copied"] is None
+    assert ways["gc.freeze"]["arena_os_pages_copied"] is None
+    copied = ways["frozen"]["arena_os_pages_copied"]
     assert copied == 0 if sys.version_info >= (3, 12) else copied > 0  # there reading writes counts
     assert ways["frozen"]["arena_bytes"] > 0
 
@@ -166,7 +166,7 @@ def test_demo_is_not_misled_by_activation_or_by_modules_in_the_current_folder(
         env={**os.environ, "PYTHONFROZENARENA": "1"},
         check=False,
     )
-    assert json.loads(done.stdout)["ways"]["stock"]["arena_pages_copied"] is None
+    assert json.loads(done.stdout)["ways"]["stock"]["arena_os_pages_copied"] is None
 
 
 # Doctor

@@ -94,6 +94,8 @@ def test_under_a_limit_that_files_cannot_keep_the_arena_is_ordinary_memory_and_s
     assert not ok
     assert f"{limit} is set" in detail
     assert remedy in advice
+    for name in ("seal", "huge pages"):  # the one thing that is missing is blamed once
+        assert checks[name] == [False, "not tried: it needs memfd", "see memfd"]
     assert (overflow, states) == (0, ["sealed", "sealed"])
 
 

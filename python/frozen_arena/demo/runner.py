@@ -347,7 +347,7 @@ def _seconds(seconds: float) -> str:
 
 
 def _pages_copied(way: WayResult) -> str:
-    return "-" if way.arena_pages_copied is None else f"{way.arena_pages_copied:,}"
+    return "-" if way.arena_os_pages_copied is None else f"{way.arena_os_pages_copied:,}"
 
 
 def _seal(way: WayResult) -> str:

@@ -76,7 +76,7 @@ class WayResult:
     """Of the arena what the parent does not map at that time, although it takes memory."""
     worker_private: list[int] = field(default_factory=list)
     """For each worker what no other process maps (USS)."""
-    arena_pages_copied: int | None = None
+    arena_os_pages_copied: int | None = None
     """OS pages of the arena that workers copied, summed; None where there is no arena."""
     answers_digest: str = ""
     """The same for all ways when all of them gave the same answers."""
@@ -205,7 +205,7 @@ def _serve(
         if options.way == "frozen":
             mapped = frozen_arena.sharing().resident_os_pages * os.sysconf("SC_PAGE_SIZE")
             result.arena_unmapped = max(0, result.arena_bytes - mapped)
-            result.arena_pages_copied = sum(workers.ask_each(_SHARING))
+            result.arena_os_pages_copied = sum(workers.ask_each(_SHARING))
         result.fork_seconds = workers.fork_seconds
     result.parent_pss = pss
     result.tree_pss = pss + sum(one for one, _ in memory) + result.arena_unmapped
