@@ -20,10 +20,18 @@ constexpr PyMemAllocatorDomain kPythonDomain[kDomainCount] = {PYMEM_DOMAIN_RAW, 
 constexpr int IndexOf(Domain domain) { return static_cast<int>(domain); }
 constexpr unsigned BitOf(Domain domain) { return 1U << IndexOf(domain); }
 
+// Another interpreter of this process may run in a thread that is routed. Its objects stay outside:
+// its own GIL would not guard the arena (PEP 684), and its collector would miss what is frozen.
+bool InMainInterpreter() noexcept {
+  const PyThreadState* const state = CurrentThreadState();
+  return state != nullptr && state->interp == PyInterpreterState_Main();
+}
+
 template <Domain kDomain>
 void* AllocateRouted(std::size_t size) noexcept {
   Arena* const arena = RoutedArena();
-  return arena == nullptr ? nullptr : arena->Allocate(LaneFor(kDomain), size);
+  if (arena == nullptr || !InMainInterpreter()) return nullptr;
+  return arena->Allocate(LaneFor(kDomain), size);
 }
 
 template <Domain kDomain>

@@ -14,4 +14,13 @@
 // "malloc_debug", ...), or nullptr when hooks make it unlike any of them.
 extern "C" PyAPI_FUNC(const char*) _PyMem_GetCurrentAllocatorName(void);
 
+// The thread state of the calling thread, or nullptr. PyThreadState_Get would end the process.
+inline PyThreadState* CurrentThreadState() noexcept {
+#if PY_VERSION_HEX >= 0x030D0000
+  return PyThreadState_GetUnchecked();
+#else
+  return _PyThreadState_UncheckedGet();
+#endif
+}
+
 #endif  // FROZEN_ARENA_ALLOCATOR_PYTHON_COMPAT_H_

@@ -25,4 +25,8 @@ Arena* RouteAllThreads(Arena* arena) noexcept {
   return all_threads.exchange(arena, std::memory_order_relaxed);
 }
 
+void StopRoutingAllThreadsTo(Arena* arena) noexcept {
+  all_threads.compare_exchange_strong(arena, nullptr, std::memory_order_relaxed);
+}
+
 }  // namespace frozen_arena

@@ -20,6 +20,9 @@ Arena* RouteThread(Arena* arena) noexcept;
 // Routes every thread that has no arena of its own (nullptr: none); returns what was there before.
 Arena* RouteAllThreads(Arena* arena) noexcept;
 
+// If that is `arena`, no thread is routed so any more.
+void StopRoutingAllThreadsTo(Arena* arena) noexcept;
+
 // Routes this thread to `arena` until destroyed; then as it was before.
 class RoutingScope {
  public:

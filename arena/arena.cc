@@ -199,14 +199,10 @@ bool Arena::VisitBlocks(LaneKind kind, BlockVisitor visitor, void* context) noex
   return lane(kind).VisitBlocks(visitor, context);
 }
 
-Arena::AddressSpan Arena::SpanOf(LaneKind kind) const noexcept {
-  try {
-    const std::vector<Extent> extents = lane(kind).Extents();
-    if (extents.empty()) return {0, 0};
-    return {extents.front().address, extents.back().address + extents.back().size};
-  } catch (const std::bad_alloc&) {
-    return {0, 0};
-  }
+Arena::AddressSpan Arena::SpanOf(LaneKind kind) const {
+  const std::vector<Extent> extents = lane(kind).Extents();
+  if (extents.empty()) return {0, 0};
+  return {extents.front().address, extents.back().address + extents.back().size};
 }
 
 Status Arena::Seal() noexcept {

@@ -86,12 +86,12 @@ class Arena {
   bool VisitBlocks(LaneKind lane, BlockVisitor visitor, void* context) noexcept;
 
   // Lowest and one past the highest address that the lane has ever handed out; both zero when it is
-  // empty.
+  // empty. May throw std::bad_alloc.
   struct AddressSpan {
     std::uintptr_t begin;
     std::uintptr_t end;
   };
-  AddressSpan SpanOf(LaneKind lane) const noexcept;
+  AddressSpan SpanOf(LaneKind lane) const;
 
   // building -> sealed: punches out OS pages without live blocks, remaps privately, seals the
   // files. On a failure on the way the arena is sealed as far as the kernel allowed, and stats()

@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "allocator/install.h"
+#include "allocator/scope.h"
 #include "arena/os_memory.h"
 #include "python/bindings/errors.h"
 #include "python/bindings/gc_pause.h"
@@ -43,6 +45,15 @@ py::tuple AsTuple(const PageCounts& counts) {
   return py::make_tuple(counts.os_pages, counts.resident_os_pages, counts.private_os_pages);
 }
 
+py::module_ Tracemalloc() { return py::module_::import("_tracemalloc"); }
+
+constexpr TracemallocControl kTracemalloc = {
+    [] { return Tracemalloc().attr("is_tracing")().cast<bool>(); },
+    [] { return Tracemalloc().attr("get_traceback_limit")().cast<int>(); },
+    [] { Tracemalloc().attr("stop")(); },
+    [](int limit) { Tracemalloc().attr("start")(limit); },
+};
+
 }  // namespace
 
 ArenaHandle::ArenaHandle(std::size_t limit, bool huge_pages) {
@@ -60,26 +71,41 @@ std::string ArenaHandle::State() const { return NameOf(arena_->state()); }
 
 bool ArenaHandle::Contains(py::handle object) const { return FindArena(object.ptr()) == arena_; }
 
-py::dict ArenaHandle::Freeze(py::object keep_mortal, py::object also_freeze, bool instance_dicts,
-                             py::list finalisable) {
+py::tuple ArenaHandle::FreezeAndSeal(py::object keep_mortal, py::object also_freeze,
+                                     bool instance_dicts, py::list finalisable) {
   FreezeOptions options;
   options.keep_mortal = keep_mortal.is_none() ? nullptr : keep_mortal.ptr();
   options.also_freeze = also_freeze.is_none() ? nullptr : also_freeze.ptr();
   options.instance_dicts = instance_dicts;
   FreezeLedger ledger;
+  const double begun = os::Seconds();
   if (!FreezeObjects(*arena_, options, finalisable.ptr(), &ledger)) throw py::error_already_set();
-  return AsDict(ledger);
-}
-
-std::string ArenaHandle::Seal() {
+  const double frozen = os::Seconds();
   const Status status = arena_->Seal();
+  const double sealed = os::Seconds();
   if (status == Status::kWrongState) ThrowStatus(status);
-  return status == Status::kOk ? "" : Describe(status);
+  return py::make_tuple(AsDict(ledger), status == Status::kOk ? "" : Describe(status),
+                        frozen - begun, sealed - frozen);
 }
 
-void ArenaHandle::Abandon() {
-  const Status status = arena_->Abandon();
-  if (status != Status::kOk) ThrowStatus(status);
+bool ArenaHandle::BeginBlock() {
+  bool restarted = false;
+  EnsureInstalled(kTracemalloc, &restarted);
+  ::frozen_arena::BeginBlock();
+  GcPause::Begin();
+  open_ = true;
+  return restarted;
+}
+
+bool ArenaHandle::EndBlock() {
+  StopRoutingAllThreadsTo(arena_);
+  if (RoutedArena() == arena_) RouteThread(nullptr);
+  if (arena_->state() == ArenaState::kBuilding) static_cast<void>(arena_->Abandon());
+  if (!std::exchange(open_, false)) return true;
+  GcPause::StopWatching();
+  const bool whole = ::frozen_arena::EndBlock();
+  GcPause::End();
+  return whole;
 }
 
 py::object ArenaHandle::CountPages() const {
@@ -114,10 +140,10 @@ void BindArena(py::module_& module) {
           "mapped_bytes",
           [](const ArenaHandle& handle) { return handle.arena().stats().mapped_bytes; })
       .def("contains", &ArenaHandle::Contains, py::arg("object"))
-      .def("freeze", &ArenaHandle::Freeze, py::arg("keep_mortal"), py::arg("also_freeze"),
-           py::arg("instance_dicts"), py::arg("finalisable"))
-      .def("seal", &ArenaHandle::Seal)
-      .def("abandon", &ArenaHandle::Abandon)
+      .def("freeze_and_seal", &ArenaHandle::FreezeAndSeal, py::arg("keep_mortal"),
+           py::arg("also_freeze"), py::arg("instance_dicts"), py::arg("finalisable"))
+      .def("begin_block", &ArenaHandle::BeginBlock)
+      .def("end_block", &ArenaHandle::EndBlock)
       .def("count_os_pages", &ArenaHandle::CountPages)
       .def("stats", &ArenaHandle::Stats)
       .def("audit", &ArenaHandle::Audit);

@@ -24,11 +24,18 @@ class ArenaHandle {
 
   std::string State() const;
   bool Contains(pybind11::handle object) const;
-  pybind11::dict Freeze(pybind11::object keep_mortal, pybind11::object also_freeze,
-                        bool instance_dicts, pybind11::list finalisable);
-  // "" when all went well, else what the kernel refused.
-  std::string Seal();
-  void Abandon();
+  // Freezes and seals in one go: what comes between, Ctrl-C for one, would leave objects that are
+  // immortal in an arena that is not sealed. Gives the ledger, what the kernel refused ("" when all
+  // went well), and the seconds of the freeze and of the seal. Raises MemoryError, or what a
+  // predicate raises; nothing is frozen then.
+  pybind11::tuple FreezeAndSeal(pybind11::object keep_mortal, pybind11::object also_freeze,
+                                bool instance_dicts, pybind11::list finalisable);
+  // A block begins: hooks and collection. Returns whether tracemalloc had to be started anew.
+  bool BeginBlock();
+  // The block ends, whatever has happened: nothing is routed to the arena, which is abandoned
+  // unless it is sealed. False when somebody has dropped our hooks meanwhile. Once more, or without
+  // BeginBlock, it does nothing.
+  bool EndBlock();
   // ((os_pages, resident, private) of objects, the same of payload), or None when /proc cannot be
   // read.
   pybind11::object CountPages() const;
@@ -37,6 +44,7 @@ class ArenaHandle {
 
  private:
   Arena* arena_;
+  bool open_ = false;
 };
 
 void BindArena(pybind11::module_& module);

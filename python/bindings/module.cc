@@ -18,15 +18,6 @@ namespace py = pybind11;
 namespace frozen_arena {
 namespace {
 
-py::module_ Tracemalloc() { return py::module_::import("_tracemalloc"); }
-
-constexpr TracemallocControl kTracemalloc = {
-    [] { return Tracemalloc().attr("is_tracing")().cast<bool>(); },
-    [] { return Tracemalloc().attr("get_traceback_limit")().cast<int>(); },
-    [] { Tracemalloc().attr("stop")(); },
-    [](int limit) { Tracemalloc().attr("start")(limit); },
-};
-
 // The functions that a block calls while its allocations are routed, or right before. They are
 // plain C functions of one argument: pybind11's calls make a tuple, and a tuple that is freed on
 // the wrong side of the border goes to a free list and takes memory across it.
@@ -44,15 +35,29 @@ PyObject* Enter(PyObject* /*module*/, PyObject* handle) {
   Py_RETURN_NONE;
 }
 
-// leave(): from here on nothing of this thread is routed, and the garbage of the block is gone. The
-// first thing that the end of a block does: any object that Python code made before would come from
-// a free list, and with it from the arena. Returns the seconds that looking for it and collecting
-// took.
-PyObject* Leave(PyObject* /*module*/, PyObject* /*none*/) {
+// The one free list that no collection empties before 3.14 has a place for one slice: afterwards it
+// holds an ordinary one.
+void EmptyFreeListOfSlices() {
+#if PY_VERSION_HEX < 0x030E0000
+  PyObject* const listed = PySlice_New(nullptr, nullptr, nullptr);
+  PyObject* const fresh = PySlice_New(nullptr, nullptr, nullptr);
+  Py_XDECREF(fresh);  // goes to the list, and leaves no place for the other one
+  Py_XDECREF(listed);
+  if (fresh == nullptr) PyErr_Clear();
+#endif
+}
+
+// leave(arena): from here on nothing of this thread is routed, nor of any other to this arena, and
+// the garbage of the block is gone. The first thing that the end of a block does: any object that
+// Python code made before would come from a free list, and with it from the arena. Returns the
+// seconds that looking for it and collecting took.
+PyObject* Leave(PyObject* /*module*/, PyObject* handle) {
   const double begun = os::Seconds();
   RouteThread(nullptr);
+  StopRoutingAllThreadsTo(ArenaOf(handle));
   GcPause::StopWatching();
   GcPause::CollectNow();
+  EmptyFreeListOfSlices();
   return PyFloat_FromDouble(os::Seconds() - begun);
 }
 
@@ -70,7 +75,7 @@ PyObject* RouteAllThreadsFromPython(PyObject* /*module*/, PyObject* handle) {
 
 PyMethodDef plain_functions[] = {
     {"enter", &Enter, METH_O, nullptr},
-    {"leave", &Leave, METH_NOARGS, nullptr},
+    {"leave", &Leave, METH_O, nullptr},
     {"route_thread", &RouteThreadFromPython, METH_O, nullptr},
     {"route_all_threads", &RouteAllThreadsFromPython, METH_O, nullptr},
 #if FZA_WATCH_RESUMES
@@ -79,15 +84,6 @@ PyMethodDef plain_functions[] = {
 #endif
     {nullptr, nullptr, 0, nullptr},
 };
-
-// Returns whether tracemalloc had to be started anew.
-bool BeginBlockFromPython() {
-  bool restarted = false;
-  EnsureInstalled(kTracemalloc, &restarted);
-  BeginBlock();
-  GcPause::Begin();
-  return restarted;
-}
 
 py::dict Hooks() {
   using namespace pybind11::literals;  // NOLINT(google-build-using-namespace): for ""_a alone
@@ -131,12 +127,6 @@ PYBIND11_MODULE(_core_of_the_main_interpreter, module) {
   BindArena(module);
   GcPause::Prepare();
   if (PyModule_AddFunctions(module.ptr(), plain_functions) != 0) throw py::error_already_set();
-  module.def("begin_block", &BeginBlockFromPython);
-  module.def("end_block", [] {
-    const bool whole = EndBlock();
-    GcPause::End();
-    return whole;
-  });
   module.def("hooks", &Hooks);
   module.def("probe", &Probe);
   module.def("probe_os_page_bytes", &os::PageSize);

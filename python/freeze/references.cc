@@ -59,7 +59,10 @@ void VisitGeneralReferences(PyObject* object, const TypeInfo& info, ReadableMemo
   const auto size = static_cast<std::size_t>(info.type->tp_basicsize);
   // What a type does not show to the collector it holds for itself. In plain data that is finished;
   // in other types of C code it may be what they are working on, as the buffer of a pickler is.
-  if (info.reason == Reason::kNone && size > sizeof(PyObject) && memory->Contains(object, size)) {
+  // Not so a bytearray, of which a subclass has a collector: the bytes object in it (3.15) is still
+  // being changed, and not to be told of keeps it out.
+  if (info.reason == Reason::kNone && info.c_base != &PyByteArray_Type && size > sizeof(PyObject) &&
+      memory->Contains(object, size)) {
     TakeWords(object + 1, size - sizeof(PyObject), sink);
   }
   switch (info.special) {

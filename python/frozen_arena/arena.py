@@ -79,7 +79,8 @@ def remember(arena: Arena) -> None:
     """Enters a new arena in the list of the process; now and then drops empty ones."""
     global _prune_at
     if len(_arenas) >= _prune_at:
-        _arenas[:] = arenas()
+        for dead in [one for one in _arenas if one.state != "building" and one.nbytes == 0]:
+            _arenas.remove(dead)  # one by one: another thread may enter its own meanwhile
         _prune_at = 2 * len(_arenas) + 64
     _arenas.append(arena)
 

@@ -12,7 +12,6 @@ import inspect
 import os
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Callable
 from types import FrameType, TracebackType
@@ -147,17 +146,21 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
             self._report_unsupported()
             self._arena = Arena(self._options.name, None)
             return self._arena
-        native.route_thread(None)  # what describes this arena does not lie in the one around it
-        outer = None
         try:
+            native.route_thread(None)  # what describes this arena does not lie in the one around it
             _forget_blocks_that_others_left()
-            outer = _innermost()
             return self._begin(native)
         # No memory, a warning that is an error, Ctrl-C: the block was never entered.
         except BaseException:
             if self._open:
                 self.__exit__(*sys.exc_info())
-            elif outer is not None:
+                raise
+            if self._watch is not None:
+                self._watch.ended(None)
+            if self._handle is not None:
+                self._handle.end_block()
+            outer = _innermost()
+            if outer is not None:
                 native.route_thread(outer._handle)
             raise
 
@@ -167,7 +170,7 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         remember(arena)
         self._thread = _this_thread.token
         self._watch = SuspensionWatch(sys._getframe(2))
-        restarted = native.begin_block()
+        restarted = self._handle.begin_block()
         self._open = True
         _entered.append(self)
         if self._watch.blind:
@@ -199,10 +202,12 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         if not self._open:
             self._leave_closed(native, exc_type)
             return
-        collecting = native.leave()  # first, so that what leaving makes does not lie in the arena
-        misuse = self._misuse(sys._getframe(1))
-        self._close(native)
+        whole = True  # not both at once: unpacking makes an iterator
+        misuse = None
         try:
+            # First, so that what leaving makes does not lie in the arena.
+            collecting = native.leave(self._handle)
+            misuse = self._misuse(sys._getframe(1))
             if exc_type is None and misuse is None and self._handle.state == "building":
                 self._freeze_and_seal(collecting)
         except MemoryError:
@@ -214,10 +219,13 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
                 stacklevel=2,
             )
         finally:
-            if self._handle.state == "building":
-                self._handle.abandon()
-            whole = native.end_block()
-            _go_on_with_outer_block(native)
+            # Ctrl-C may have come at any place above: the one call that must be made comes first.
+            self._open = False
+            try:
+                whole = self._handle.end_block()
+            finally:
+                self._close(native)
+                _go_on_with_outer_block(native)
         if misuse is not None and exc_type is None:
             raise ArenaStateError(misuse)
         if not whole and self._handle.state == "sealed":
@@ -237,8 +245,9 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         return f"{misuse}; the arena is abandoned: {_ADVICE}"
 
     def _close(self, native: Any) -> None:
-        """Takes this block out of the books."""
-        self._open = False
+        """Takes this block, which is open no more, out of the books."""
+        if self._watch is not None:
+            self._watch.ended(None)
         if self._thread is _this_thread.token:
             _entered.remove(self)
         else:
@@ -267,23 +276,15 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
 
     def _freeze_and_seal(self, collecting: float) -> None:
         assert self._arena is not None
-        clock = time.perf_counter
-        started = clock()
-        ledger = self._handle.freeze(
+        ledger, refused, freezing, sealing = self._handle.freeze_and_seal(
             self._options.keep_mortal or None,
             self._options.also_freeze or None,
             self._options.instance_dicts,
             _finish.pending,
         )
-        frozen = clock()
-        refused = self._handle.seal()
         if refused:
             self._notes.append(f"not all of the arena could be sealed: {refused}")
-        seconds = {
-            "collect": collecting,
-            "freeze": frozen - started,
-            "seal": clock() - frozen,
-        }
+        seconds = {"collect": collecting, "freeze": freezing, "seal": sealing}
         self._arena._report = _report(ledger, self._handle.stats(), seconds, self._notes)
 
     def _report_unsupported(self) -> None:
@@ -334,7 +335,7 @@ def _close_in_child() -> None:
             block._closed_by = "fork"
             if block._watch is not None:
                 block._watch.ended(None)
-            native.end_block()
+            block._handle.end_block()
     _entered.clear()
 
 

@@ -148,7 +148,7 @@ def _hooks(found: dict[str, Any]) -> Check:
             "hooks",
             False,
             "somebody has put an older allocator back: freeing a frozen object would crash",
-            "enter a block again, or start tracemalloc and other hooks before the first block",
+            "enter a block at once; start other hooks than tracemalloc after the first block",
         )
     where = "RAW, MEM and OBJ" if found["permanent"] or found["blocks_in_chain"] else "RAW"
     return Check("hooks", True, f"in place for {where} above {found['base']}")

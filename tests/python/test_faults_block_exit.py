@@ -62,6 +62,63 @@ def test_keyboard_interrupt_by_a_signal_in_a_block_abandons_the_arena() -> None:
     )
 
 
+@pytest.mark.parametrize("keywords", ["", "threads='all'"])
+def test_ctrl_c_at_any_place_of_entering_and_leaving_leaves_the_process_as_it_was(
+    keywords: str,
+) -> None:
+    """An interpreter looks for signals when a Python function begins and when a call returns.
+
+    Left out is the one place of which no Python code can take care: where ``__exit__`` begins.
+    """
+    run_python(
+        f"""
+        import frozen_arena.block as ours
+        def interrupted(nth):
+            "Enters and leaves a block, with Ctrl-C at the n-th such place; whether there was one."
+            left = nth
+            def count(frame, event, argument):
+                nonlocal left
+                place = frame.f_code.co_name, event
+                if frame.f_code.co_filename != ours.__file__ or place == ("__exit__", "call"):
+                    return
+                if event not in ("call", "c_return"):
+                    return
+                left -= 1
+                if left == 0:
+                    raise KeyboardInterrupt
+            block = frozen_arena({keywords})
+            try:
+                sys.setprofile(count)
+                with block as arena:
+                    held.append([[number] for number in range(50)])
+            except KeyboardInterrupt:
+                pass
+            finally:
+                sys.setprofile(None)
+            return left <= 0, block
+        held = []  # what dies on 3.11 goes to free lists, arena or not
+        outcomes = set()
+        for nth in range(1, 1000):
+            done, block = interrupted(nth)
+            assert gc.isenabled(), nth
+            assert block._handle is None or block._handle.state != "building", nth
+            after = [[number] for number in range(200)]
+            sealed = [arena for arena in fa.arenas() if arena.state == "sealed"]
+            assert not any(item in arena for item in after for arena in sealed), nth
+            with frozen_arena() as outer:
+                with frozen_arena() as inner:
+                    kept = [str(number) * 2 for number in range(100)]
+                more = [str(number) * 3 for number in range(100)]
+            assert (outer.state, inner.state) == ("sealed", "sealed"), nth
+            assert kept[7] in inner and more[7] in outer and gc.isenabled(), nth
+            outcomes.add(block._handle and block._handle.state)
+            if not done:
+                break
+        assert nth > 20 and {{"sealed", "abandoned"}} <= outcomes, (nth, outcomes)
+        """
+    )
+
+
 def test_objects_of_an_abandoned_arena_live_and_die_as_usual() -> None:
     run_python(
         """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from forking import run_python
 
@@ -297,4 +299,20 @@ with frozen_arena() as arena:
 assert kept[77] == ["777777"]
 gc.collect()
 """
+    )
+
+
+@pytest.mark.skipif(sys.version_info < (3, 15), reason="a bytearray holds its bytes itself")
+def test_bytes_inside_a_bytearray_get_no_hash_before_they_are_taken_out() -> None:
+    run_python(
+        """
+        class Buffer(bytearray): pass
+        class Slotted(bytearray): __slots__ = ("name",)
+        with frozen_arena():
+            buffers = [kind(b"x" * 100) for kind in (bytearray, Buffer, Slotted)]
+        for buffer in buffers:
+            buffer[0] = 65
+            taken = buffer.take_bytes()
+            assert {bytes(bytearray(taken)): "found"}.get(taken) == "found", type(buffer)
+        """
     )

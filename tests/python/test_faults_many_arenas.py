@@ -8,7 +8,7 @@ from forking import run_python
 COUNTING = """
 gc.freeze()  # each block collects twice: what the interpreter was born with need not be looked at
 def chunks(path):
-    "What it holds, in small pieces: the buffer of open() is 128 KiB, a whole step of the heap (3.14)."
+    "What it holds, in small pieces: a buffer of open() is a step of the heap (3.14: 128 KiB)."
     file = os.open(path, os.O_RDONLY)
     try:
         while chunk := os.read(file, 2000):

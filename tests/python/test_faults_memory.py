@@ -99,6 +99,26 @@ def test_under_a_limit_that_files_cannot_keep_the_arena_is_ordinary_memory_and_s
     assert (overflow, states) == (0, ["sealed", "sealed"])
 
 
+def test_a_block_that_uses_up_all_descriptors_is_frozen_all_the_same() -> None:
+    run_python(
+        """
+        import resource
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        taken = []
+        with frozen_arena() as arena:
+            data = [[str(number) * 2] for number in range(10_000)]
+            try:
+                while True:
+                    taken.append(os.dup(0))
+            except OSError:
+                pass
+        for descriptor in taken:
+            os.close(descriptor)
+        assert arena.state == "sealed" and arena.report.frozen > 20_000, arena.report
+        """
+    )
+
+
 def test_file_that_somebody_keeps_open_for_writing_is_reported_as_not_sealed() -> None:
     run_python(
         """

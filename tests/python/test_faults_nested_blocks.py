@@ -122,6 +122,8 @@ def test_blocks_left_in_the_wrong_order_harm_nothing() -> None:
             outer.__exit__(None, None, None)
         except fa.ArenaStateError:
             assert one.state == "abandoned"
+        else:
+            raise AssertionError("the outer block was left first")
         more = [str(number) * 3 for number in range(1000)]
         try:
             inner.__exit__(None, None, None)

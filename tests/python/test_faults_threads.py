@@ -96,6 +96,18 @@ def test_threads_all_routes_a_pool_that_loads() -> None:
     )
 
 
+def test_free_lists_carry_nothing_out_of_a_block_for_all_threads() -> None:
+    run_python(
+        """
+        with frozen_arena(threads="all") as arena:
+            data = [str(number) * 2 for number in range(1000)]
+        made = [[[] for _ in range(300)], [{} for _ in range(300)], [0.5 * n for n in range(300)]]
+        assert data[5] in arena
+        assert not any(item in arena for items in made for item in (items, *items))
+        """
+    )
+
+
 def test_thread_that_starts_and_ends_inside_a_block_for_all_threads() -> None:
     run_python(
         """

@@ -175,6 +175,29 @@ def test_subinterpreter_imports_the_package_and_runs_the_block_as_ordinary_code(
     )
 
 
+@pytest.mark.parametrize("keywords", ["", "threads='all'"])
+def test_what_a_subinterpreter_builds_inside_a_block_lies_outside(keywords: str) -> None:
+    run_python(
+        f"""
+        import frozen_arena as fa
+        made = interpreters.create()
+        with fa.frozen_arena({keywords}) as arena:
+            data = [str(number) * 2 for number in range(100)]
+            outcome = interpreters.run_string(made, textwrap.dedent('''
+                import gc
+                built = [[number, str(number) * 3] for number in range(50_000)]
+            '''))
+        assert outcome is None, outcome
+        assert arena.state == "sealed" and data[5] in arena
+        assert arena.nbytes < 1 << 20, arena.report
+        outcome = interpreters.run_string(made, "assert all(map(gc.is_tracked, built))")
+        assert outcome is None, outcome
+        interpreters.destroy(made)
+        """,
+        prelude=SUBINTERPRETER,
+    )
+
+
 def test_subinterpreter_of_a_process_with_arenas_harms_nothing() -> None:
     run_python(
         """
