@@ -165,6 +165,19 @@ def test_object_of_the_block_is_immortal_where_objects_can_be() -> None:
     )
 
 
+def test_free_lists_carry_nothing_out_of_a_block() -> None:
+    run_python(
+        """
+        with frozen_arena() as arena:
+            data = [slice(0, 5), [], {}, 0.5, (1, 2)]
+            made = [slice(1, 2), [data], {1: data}, len(data) / 7, (data, 1)]
+            del made
+        after = [slice(3, 4), [1], {2: 3}, len(data) / 3, (data, 2)]
+        assert not any(item in arena for item in after), [item in arena for item in after]
+        """
+    )
+
+
 def test_name_is_optional_and_a_missing_one_is_none() -> None:
     run_python(
         """
