@@ -33,7 +33,8 @@ void Collect() noexcept {
 }  // namespace
 
 void GcPause::Prepare() {
-  if (callbacks != nullptr) return;
+  // Anew in each interpreter that an embedding program starts; those of the last one are gone.
+  watching = false;
   py::object list = py::module_::import("gc").attr("callbacks");
   callbacks = list.release().ptr();
   py::cpp_function after_collection(&AfterCollection);

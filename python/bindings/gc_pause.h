@@ -15,7 +15,7 @@ namespace frozen_arena {
 
 class GcPause {
  public:
-  // Looks up gc.callbacks, once, when the module is imported. May throw
+  // Looks up gc.callbacks when the module is imported. May throw
   // py::error_already_set.
   static void Prepare();
   // A block begins. The first open block disables collection.

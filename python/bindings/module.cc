@@ -38,13 +38,11 @@ PyObject* Enter(PyObject* /*module*/, PyObject* handle) {
 // The one free list that no collection empties before 3.14 has a place for one slice: afterwards it
 // holds an ordinary one.
 void EmptyFreeListOfSlices() {
-#if PY_VERSION_HEX < 0x030E0000
   PyObject* const listed = PySlice_New(nullptr, nullptr, nullptr);
   PyObject* const fresh = PySlice_New(nullptr, nullptr, nullptr);
   Py_XDECREF(fresh);  // goes to the list, and leaves no place for the other one
   Py_XDECREF(listed);
   if (fresh == nullptr) PyErr_Clear();
-#endif
 }
 
 // leave(arena): from here on nothing of this thread is routed, nor of any other to this arena, and

@@ -14,11 +14,11 @@ namespace frozen_arena {
 // False with an exception set.
 bool AddFinalisable(PyObject* list, PyObject* object, bool held_by_arena);
 
-// Finishes what the list still names, in this order: text files, then files of Python classes around
-// another file (GzipFile), then buffered ones, then raw ones, then sockets, then other finalizers,
-// temporary files among them. Empties the list; a second call
-// does nothing. Errors are reported as unraisable. Meant for atexit, in whichever process exits in
-// order: what an ordinary exit would do. Needs the GIL.
+// Finishes what the list still names, in this order: text files, then files of Python classes
+// around another file (GzipFile), then buffered ones, then raw ones, then sockets, then other
+// finalizers, temporary files among them. Empties the list; a second call does nothing. Errors are
+// reported as unraisable. Meant for atexit, in whichever process exits in order: what an ordinary
+// exit would do. Needs the GIL.
 void FinishAll(PyObject* list);
 
 }  // namespace frozen_arena
