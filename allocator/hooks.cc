@@ -11,6 +11,9 @@ namespace {
 // What each domain's hooks wrap. Written under the GIL before the table names our functions.
 constinit PyMemAllocatorEx wrapped[kDomainCount] = {};
 
+// It lives as long as the hooks do. Asking for it is a call.
+constinit PyInterpreterState* main_interpreter = nullptr;
+
 // The domains whose hooks this thread has come through since it last asked (HooksAreInChain).
 [[gnu::tls_model("initial-exec")]] thread_local constinit unsigned t_seen = 0;
 
@@ -24,7 +27,7 @@ constexpr unsigned BitOf(Domain domain) { return 1U << IndexOf(domain); }
 // its own GIL would not guard the arena (PEP 684), and its collector would miss what is frozen.
 bool InMainInterpreter() noexcept {
   const PyThreadState* const state = CurrentThreadState();
-  return state != nullptr && state->interp == PyInterpreterState_Main();
+  return state != nullptr && state->interp == main_interpreter;
 }
 
 template <Domain kDomain>
@@ -52,10 +55,8 @@ void* HookedCalloc(void* ctx, std::size_t count, std::size_t size) noexcept {
 
 template <Domain kDomain>
 void HookedFree(void* ctx, void* block) noexcept {
-  if (Arena* const arena = FindArena(block)) [[unlikely]] {
-    arena->Free(block);
+  if (FreeIfOurs(block)) [[unlikely]]
     return;
-  }
   if constexpr (kDomain == Domain::kRaw) t_seen |= BitOf(kDomain);
   wrapped[IndexOf(kDomain)].free(ctx, block);
 }
@@ -114,6 +115,7 @@ PyMemAllocatorEx HooksOver(Domain domain, const PyMemAllocatorEx& base) {
 }  // namespace
 
 void PutHooks(Domain domain) noexcept {
+  main_interpreter = PyInterpreterState_Main();
   PyMemAllocatorEx& base = wrapped[IndexOf(domain)];
   PyMem_GetAllocator(kPythonDomain[IndexOf(domain)], &base);
   PyMemAllocatorEx hooks = HooksOver(domain, base);

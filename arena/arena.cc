@@ -35,6 +35,16 @@ bool MayMove(ArenaState from, ArenaState to) noexcept {
   return false;
 }
 
+// In steps of 16 bytes: mimalloc's small size classes are multiples of that, so a block reaches that
+// far whatever was asked for.
+void ZeroHead(void* block, std::size_t size) noexcept {
+  auto* const head = static_cast<char*>(block);
+  std::memset(head, 0, 16);
+  if (size > 16) std::memset(head + 16, 0, 16);
+  if (size > 32) std::memset(head + 32, 0, 16);
+  static_assert(Arena::kZeroedHead == 48);
+}
+
 constexpr char kNoMemoryForAudit[] = "no memory for the audit";
 
 }  // namespace
@@ -58,6 +68,13 @@ const char* NameOf(ArenaState state) noexcept {
 Arena* FindArena(const void* address) noexcept {
   const Region* const region = AddressMap::Find(AddressOf(address));
   return region == nullptr ? nullptr : region->arena;
+}
+
+bool FreeIfOurs(void* block) noexcept {
+  Region* const region = AddressMap::Find(AddressOf(block));
+  if (region == nullptr) return false;
+  region->arena->FreeIn(region, block);
+  return true;
 }
 
 Arena::Arena(const ArenaOptions& options, std::unique_ptr<Lane>* lanes) noexcept {
@@ -128,16 +145,15 @@ void* Arena::Allocate(LaneKind kind, std::size_t size) noexcept {
     return nullptr;
   }
   ++live_blocks_;
-  // mimalloc's small size classes are multiples of 16, so a block reaches that far whatever was
-  // asked for.
-  if (kind == LaneKind::kObjects) std::memset(block, 0, std::min(RoundUp(size, 16), kZeroedHead));
+  if (kind == LaneKind::kObjects) ZeroHead(block, size);
   return block;
 }
 
-void Arena::Free(void* block) noexcept {
+void Arena::Free(void* block) noexcept { FreeIn(AddressMap::Find(AddressOf(block)), block); }
+
+void Arena::FreeIn(Region* region, void* block) noexcept {
   --live_blocks_;
   if (state_ != ArenaState::kSealed) {
-    Region* const region = AddressMap::Find(AddressOf(block));
     switch (region->kind) {
       case RegionKind::kSegment:
         region->lane->FreeSmall(block);

@@ -124,8 +124,10 @@ class Arena {
   ArenaStats stats() const noexcept;
 
  private:
+  friend bool FreeIfOurs(void* block) noexcept;
   Arena(const ArenaOptions& options, std::unique_ptr<Lane>* lanes) noexcept;
   ~Arena();
+  void FreeIn(Region* region, void* block) noexcept;
   void MoveTo(ArenaState next) noexcept;
   Lane& lane(LaneKind kind) const noexcept { return *lanes_[static_cast<std::size_t>(kind)]; }
   void ReleaseMemory() noexcept;
@@ -146,6 +148,10 @@ class Arena {
 // The arena that holds `address`, or nullptr. Lock-free, never faults, callable from any thread
 // without the GIL. Read on every RAW free by allocator/hooks.cc.
 Arena* FindArena(const void* address) noexcept;
+
+// FindArena(block)->Free(block) with one look at the address map; false, and nothing has happened,
+// when `block` lies in no arena.
+bool FreeIfOurs(void* block) noexcept;
 
 }  // namespace frozen_arena
 

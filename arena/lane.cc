@@ -35,6 +35,11 @@ struct Leaving {
 };
 thread_local Leaving t_leaving;
 
+// mimalloc aligns blocks of 16 bytes and more to 16, as pymalloc aligns all.
+constexpr std::size_t BlockSize(std::size_t size) noexcept {
+  return size < 16 ? 16 : RoundUp(size, 8);
+}
+
 std::uint64_t NextEpoch() noexcept {
   static std::atomic<std::uint64_t> epoch{0};
   return epoch.fetch_add(1, std::memory_order_relaxed) + 1;
@@ -50,14 +55,13 @@ Lane::Lane(Arena* arena, std::size_t index, Budget* budget, bool huge_pages) noe
 
 mi_theap_t* Lane::TheapOfThisThread() noexcept {
   CachedTheap& cached = t_theaps[index_];
-  if (cached.epoch == epoch_) [[likely]]
-    return cached.theap;
+  if (cached.epoch == epoch_) return cached.theap;
   if (segments_.empty()) return nullptr;
   t_leaving.armed = true;
   const Track::BookKeeping theap_lies_outside;
-  cached.theap = mi_heap_theap(segments_.back()->heap());
-  cached.epoch = epoch_;
-  return cached.theap;
+  mi_theap_t* const theap = mi_heap_theap(segments_.back()->heap());
+  if (theap != nullptr) cached = {epoch_, theap};
+  return theap;
 }
 
 Segment* Lane::Extend() noexcept {
@@ -80,21 +84,25 @@ Segment* Lane::Extend() noexcept {
 }
 
 void* Lane::Allocate(std::size_t size) noexcept {
-  if (size > RunLane::kLargest) [[unlikely]]
-    return AllocateLarge(size);
-  if (size >= RunLane::kSmallest) [[unlikely]]
-    return runs_.Allocate(size, arena_, this, &policy_);
+  const CachedTheap& cached = t_theaps[index_];
+  if (size < SpanLane::kSmallest && cached.epoch == epoch_) [[likely]] {
+    if (void* const block = mi_theap_malloc_small(cached.theap, BlockSize(size))) [[likely]]
+      return block;
+  }
+  return AllocateSlowly(size);
+}
+
+void* Lane::AllocateSlowly(std::size_t size) noexcept {
+  if (size > RunLane::kLargest) return AllocateLarge(size);
+  if (size >= RunLane::kSmallest) return runs_.Allocate(size, arena_, this, &policy_);
   if (size >= SpanLane::kSmallest && size <= SpanLane::kLargest)
     return spans_.Allocate(size, arena_, this, &policy_);
-  // mimalloc aligns blocks of 16 bytes and more to 16, as pymalloc aligns all.
-  const std::size_t wanted = size < 16 ? 16 : RoundUp(size, 8);
-  if (mi_theap_t* const theap = TheapOfThisThread()) [[likely]] {
-    if (void* const block = mi_theap_malloc(theap, wanted)) [[likely]]
-      return block;
+  if (mi_theap_t* const theap = TheapOfThisThread()) {
+    if (void* const block = mi_theap_malloc(theap, BlockSize(size))) return block;
   }
   if (Extend() == nullptr) return nullptr;
   mi_theap_t* const theap = TheapOfThisThread();
-  void* const block = theap == nullptr ? nullptr : mi_theap_malloc(theap, wanted);
+  void* const block = theap == nullptr ? nullptr : mi_theap_malloc(theap, BlockSize(size));
   // Twice in a row, the second time on a track of its own: not each block shall try another one.
   if (block == nullptr) policy_.budget->exhausted = true;
   return block;

@@ -55,6 +55,7 @@ class Lane {
   const LaneStats& stats() const noexcept { return stats_; }
 
  private:
+  [[gnu::noinline]] void* AllocateSlowly(std::size_t size) noexcept;
   mi_theap_t* TheapOfThisThread() noexcept;
   Segment* Extend() noexcept;
   void* AllocateLarge(std::size_t size) noexcept;

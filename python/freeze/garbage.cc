@@ -3,10 +3,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <span>
 #include <type_traits>
 #include <unordered_map>
 #include <vector>
 
+#include "python/layout/internals.h"
 #include "python/layout/words.h"
 
 namespace frozen_arena {
@@ -98,19 +100,23 @@ class Search {
   // False: no memory. May throw std::bad_alloc, likewise.
   bool Find(std::vector<PyObject*>* garbage) {
     for (PyObject* const object : lists_.objects()) notes_.Make(object) = kTracked;
-    CountReferences();
-    if (had_memory_) MarkHeldFromElsewhere();
-    if (had_memory_) MarkReachable();
-    if (!had_memory_ || AllReached()) return had_memory_;
-    for (PyObject* const object : lists_.objects()) {
-      if ((*notes_.Find(object) & kReached) == 0) garbage->push_back(object);
-    }
-    return true;
+    left_ = lists_.objects().size();
+    MarkHeldByPython();
+    MarkReachableByList();
+    ScratchVector<PyObject*> rest = TakeLeft(lists_.objects());
+    CountReferences(rest);
+    MarkHeldFromElsewhere(rest);
+    MarkReachable(rest);
+    rest = TakeLeft(rest);
+    garbage->insert(garbage->end(), rest.begin(), rest.end());
+    return had_memory_;
   }
 
  private:
-  // A note while references are counted: kTracked, and their number in the other seven bits.
-  // Afterwards: kTracked, kReached, kPassed.
+  using Objects = std::span<PyObject* const>;
+
+  // A note while references are counted: kTracked, and their number in the other seven bits. At all
+  // other times: kTracked, kReached, kPassed. What is known to be alive has no note.
   static constexpr std::uint8_t kTracked = 0x80;
   static constexpr std::uint8_t kReached = 1;
   static constexpr std::uint8_t kPassed = 2;  // by the sweep, before it was reached
@@ -118,23 +124,41 @@ class Search {
   static constexpr std::size_t kAhead = 8;
 
   template <typename Each>
-  void ForEachIn(std::size_t begin, std::size_t end, Each&& each) {
-    const ScratchVector<PyObject*>& objects = lists_.objects();
-    for (std::size_t i = begin; i < end; ++i) {
-      if (i + kAhead < end) __builtin_prefetch(objects[i + kAhead]);
+  static void ForEachIn(Objects objects, Each&& each) {
+    for (std::size_t i = 0; i < objects.size(); ++i) {
+      if (i + kAhead < objects.size()) __builtin_prefetch(objects[i + kAhead]);
       each(objects[i]);
     }
   }
-
-  bool AllReached() const noexcept { return reached_ == lists_.objects().size(); }
 
   std::uint8_t* NoteOfTracked(PyObject* object) const noexcept {
     std::uint8_t* const note = notes_.Find(object);
     return note != nullptr && (*note & kTracked) != 0 ? note : nullptr;
   }
 
-  void CountReferences() {
-    ForEachIn(0, lists_.objects().size(), [this](PyObject* object) {
+  // What has not been reached, with notes as new; the notes of the others are gone.
+  ScratchVector<PyObject*> TakeLeft(Objects objects) {
+    ScratchVector<PyObject*> rest;
+    if (left_ == 0) return rest;
+    for (PyObject* const object : objects) {
+      std::uint8_t& note = *notes_.Find(object);
+      const bool reached = (note & kReached) != 0;
+      note = reached ? 0 : kTracked;
+      if (!reached) rest.push_back(object);
+    }
+    return rest;
+  }
+
+  // Modules and the variables of running frames lead to nearly everything, and what they lead to
+  // need not be counted.
+  void MarkHeldByPython() noexcept {
+    if (PyObject* const modules = PyImport_GetModuleDict()) Mark(modules);
+    VisitFrameLocals([](void* self, PyObject* value) { static_cast<Search*>(self)->Mark(value); },
+                     this);
+  }
+
+  void CountReferences(Objects objects) {
+    ForEachIn(objects, [this](PyObject* object) {
       Traverse(object, [this](PyObject* referent) noexcept {
         std::uint8_t* const note = NoteOfTracked(referent);
         if (note == nullptr) return;
@@ -159,48 +183,54 @@ class Search {
 
   // An immortal object has more references than anybody has taken. Fewer than were counted there
   // are when a suspended frame of 3.14+ borrows one: the collector knows these, and judges again.
-  void MarkHeldFromElsewhere() {
-    ForEachIn(0, lists_.objects().size(), [this](PyObject* object) {
+  void MarkHeldFromElsewhere(Objects objects) {
+    ForEachIn(objects, [this](PyObject* object) {
       std::uint8_t& note = *notes_.Find(object);
       Py_ssize_t counted = note & kMany;
       if (counted == kMany) {
         const auto more = many_.find(object);
         if (more != many_.end()) counted += more->second;
       }
-      const bool held = Py_REFCNT(object) > counted;
-      note = held ? kTracked | kReached : kTracked;
-      reached_ += held ? 1 : 0;
+      note = kTracked;
+      if (Py_REFCNT(object) > counted) Mark(object);
     });
   }
 
-  // The oldest list first: modules hold what was loaded last. In each list in its order, which is
-  // that of the addresses as long as nothing was freed. What lies ahead is only marked and gets its
-  // turn; what lies behind is followed at once.
-  void MarkReachable() {
+  // The oldest list first: modules hold what was loaded last.
+  void MarkReachableByList() {
+    const Objects all = lists_.objects();
     const std::vector<CollectorLists::List>& lists = lists_.lists();
-    for (std::size_t i = lists.size(); i-- > 0 && !AllReached();) {
-      ForEachIn(lists[i].begin, lists[i].end, [this](PyObject* object) {
-        std::uint8_t& note = *notes_.Find(object);
-        note |= kPassed;
-        if ((note & kReached) == 0 || AllReached()) return;
-        Follow(object);
-        while (!behind_.empty()) {
-          PyObject* const next = behind_.back();
-          behind_.pop_back();
-          Follow(next);
-        }
-      });
+    for (std::size_t i = lists.size(); i-- > 0;) {
+      MarkReachable(all.subspan(lists[i].begin, lists[i].end - lists[i].begin));
     }
   }
 
-  void Follow(PyObject* object) {
-    Traverse(object, [this](PyObject* referent) noexcept {
-      std::uint8_t* const note = NoteOfTracked(referent);
-      if (note == nullptr || (*note & kReached) != 0) return;
-      *note |= kReached;
-      ++reached_;
-      if ((*note & kPassed) != 0) Try([&] { behind_.push_back(referent); });
+  // In the order of the list, which is that of the addresses as long as nothing was freed. What lies
+  // ahead is only marked and gets its turn; what lies behind is followed at once.
+  void MarkReachable(Objects objects) {
+    ForEachIn(objects, [this](PyObject* object) {
+      std::uint8_t& note = *notes_.Find(object);
+      note |= kPassed;
+      if ((note & kReached) == 0 || left_ == 0) return;
+      Follow(object);
+      while (!behind_.empty()) {
+        PyObject* const next = behind_.back();
+        behind_.pop_back();
+        Follow(next);
+      }
     });
+  }
+
+  void Follow(PyObject* object) {
+    Traverse(object, [this](PyObject* referent) noexcept { Mark(referent); });
+  }
+
+  void Mark(PyObject* object) noexcept {
+    std::uint8_t* const note = NoteOfTracked(object);
+    if (note == nullptr || (*note & kReached) != 0) return;
+    *note |= kReached;
+    --left_;
+    if ((*note & kPassed) != 0) Try([&] { behind_.push_back(object); });
   }
 
   // What is called from C code lets no exception pass.
@@ -219,7 +249,7 @@ class Search {
   std::unordered_map<PyObject*, Py_ssize_t> many_;
   PyObject* last_of_many_ = nullptr;
   Py_ssize_t* last_count_ = nullptr;
-  std::size_t reached_ = 0;
+  std::size_t left_ = 0;  // not reached yet
   bool had_memory_ = true;
 };
 

@@ -41,7 +41,8 @@ class HalfBuilt {
 
   // Whether no reference to `object` has been found, or it is a tuple with an empty place.
   bool Contains(const PyObject* object) const noexcept {
-    return unreferenced_.Test(object) || (broken_.count() != 0 && broken_.Test(object));
+    return (unreferenced_.count() != 0 && unreferenced_.Test(object)) ||
+           (broken_.count() != 0 && broken_.Test(object));
   }
   bool HasUnreferenced(const PyObject* object) const noexcept { return unreferenced_.Test(object); }
 

@@ -98,10 +98,8 @@ Reason Policy::JudgeType(const TypeInfo& info) const {
   return IsPlainData(info.c_base) ? Reason::kNone : Reason::kExtensionType;
 }
 
-TypeInfo* Policy::InfoFor(PyTypeObject* type) {
-  TypeInfo* info = types_.Find(type);
-  if (info != nullptr) return info;
-  info = types_.Add(type);
+TypeInfo* Policy::Introduce(PyTypeObject* type) {
+  TypeInfo* const info = types_.Add(type);
   DescribeType(info);
   info->reason = JudgeType(*info);
   return info;

@@ -31,7 +31,10 @@ class Policy {
 
   // The description of `type`, worked out when it is new. Runs no Python code. May throw
   // std::bad_alloc.
-  TypeInfo* InfoFor(PyTypeObject* type);
+  TypeInfo* InfoFor(PyTypeObject* type) {
+    TypeInfo* const info = types_.Find(type);
+    return info != nullptr ? info : Introduce(type);
+  }
   TypeMap& types() noexcept { return types_; }
 
   // What the object itself says, for a type that is frozen and has a PerObject question.
@@ -42,6 +45,7 @@ class Policy {
     bool keep_mortal;
     bool also_freeze;
   };
+  TypeInfo* Introduce(PyTypeObject* type);
   Answer AnswerFor(PyTypeObject* type) const;
   Reason JudgeType(const TypeInfo& info) const;
 

@@ -14,11 +14,15 @@
 
 namespace frozen_arena {
 
-// `size` bytes of zeros, or nullptr.
+// `size` bytes of zeros, or nullptr. Long ones in huge pages, where the kernel has them: a list of
+// two million objects would else be four thousand page faults.
 inline void* MapScratch(std::size_t size) noexcept {
+  constexpr std::size_t kLong = std::size_t{4} << 20;
   void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  return memory == MAP_FAILED ? nullptr : memory;
+  if (memory == MAP_FAILED) return nullptr;
+  if (size >= kLong) ::madvise(memory, size, MADV_HUGEPAGE);
+  return memory;
 }
 inline void UnmapScratch(void* memory, std::size_t size) noexcept { ::munmap(memory, size); }
 

@@ -1,5 +1,6 @@
 #include "python/freeze/warm.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "allocator/scope.h"
@@ -31,6 +32,23 @@ bool IsHashableDateTime(PyObject* object) noexcept {
 }
 bool IsHashableTime(PyObject* object) noexcept {
   return IsKnownTimezone(TimezoneOfTime(object)) && !IsFoldedTime(object);
+}
+
+// Whether hash(item) calls no code of users. A tuple's own items are looked at before it is.
+bool IsHashable(PyObject* item, const TypeInfo& info) noexcept {
+  switch (info.hash_safety) {
+    case HashSafety::kSafe:
+      return true;
+    case HashSafety::kDateTime:
+      return IsHashableDateTime(item);
+    case HashSafety::kTime:
+      return IsHashableTime(item);
+    case HashSafety::kTuple:
+      return CachedHash(item, info) != -1;
+    case HashSafety::kUnsafe:
+      return false;
+  }
+  return false;
 }
 
 // Only views of bytes are frozen, so the hash of the base is known to be one; the rest is what
@@ -215,8 +233,19 @@ bool Warmer::Refuse() {
   return false;
 }
 
+// Most tuples hold nothing that has to be looked into.
+bool Warmer::IsFlat(PyObject* tuple) {
+  PyObject** const items = ItemsOfTuple(tuple);
+  return std::all_of(items, items + Py_SIZE(tuple), [this](PyObject* item) {
+    return item != nullptr && !half_built_->Contains(item) &&
+           IsHashable(item, *policy_->InfoFor(Py_TYPE(item)));
+  });
+}
+
 void Warmer::WarmTuple(PyObject* tuple, const TypeInfo& info) {
-  if (!kTupleHasHash || CachedHash(tuple, info) != -1 || !Enter(tuple)) return;
+  if (!kTupleHasHash || CachedHash(tuple, info) != -1) return;
+  if (IsFlat(tuple)) return WarmHash(tuple, info);
+  if (!Enter(tuple)) return;
   while (!stack_.empty()) {
     TupleFrame& top = stack_.back();
     if (top.next == Py_SIZE(top.tuple)) {
@@ -229,13 +258,8 @@ void Warmer::WarmTuple(PyObject* tuple, const TypeInfo& info) {
       return;
     }
     const TypeInfo& item_info = *policy_->InfoFor(Py_TYPE(item));
-    bool safe = item_info.hash_safety == HashSafety::kSafe;
-    if (item_info.hash_safety == HashSafety::kDateTime) safe = IsHashableDateTime(item);
-    if (item_info.hash_safety == HashSafety::kTime) safe = IsHashableTime(item);
-    if (item_info.hash_safety == HashSafety::kTuple) {
-      safe = CachedHash(item, item_info) != -1 || Enter(item);
-    }
-    if (!safe) {
+    const bool is_tuple = item_info.hash_safety == HashSafety::kTuple;
+    if (!IsHashable(item, item_info) && !(is_tuple && Enter(item))) {
       Refuse();
       return;
     }

@@ -44,6 +44,7 @@ class Warmer {
   void PrimeUtf8();
   void WarmUtf8(PyObject* str);
   void WarmTuple(PyObject* tuple, const TypeInfo& info);
+  bool IsFlat(PyObject* tuple);
   bool Enter(PyObject* tuple);
   bool FinishTop(const TypeInfo& info);
   bool Refuse();
