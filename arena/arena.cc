@@ -35,8 +35,8 @@ bool MayMove(ArenaState from, ArenaState to) noexcept {
   return false;
 }
 
-// In steps of 16 bytes: mimalloc's small size classes are multiples of that, so a block reaches that
-// far whatever was asked for.
+// In steps of 16 bytes: mimalloc's small size classes are multiples of that, so a block reaches
+// that far whatever was asked for.
 void ZeroHead(void* block, std::size_t size) noexcept {
   auto* const head = static_cast<char*>(block);
   std::memset(head, 0, 16);

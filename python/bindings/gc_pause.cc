@@ -71,9 +71,9 @@ void GcPause::End() noexcept {
 
 void GcPause::CollectNow() noexcept {
   CollectorLists lists;
-  std::vector<PyObject*> garbage;
-  if (!lists.Read() || !FindGarbage(lists, &garbage)) return Collect();
-  lists.SetAsideAllBut(garbage);
+  std::vector<PyObject*> suspects;
+  if (!lists.Read() || !FindSuspects(lists, &suspects)) return Collect();
+  lists.SetAsideAllBut(suspects);
   Collect();  // of nothing, most of the time; it empties the free lists, for which there is no
               // other call
   lists.PutBack();

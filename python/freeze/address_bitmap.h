@@ -30,21 +30,21 @@ class AddressBitmap {
     const std::uintptr_t offset = OffsetOf(address);
     if (offset >= size_) return;
     ScratchTable<std::uint64_t>& chunk = chunks_[offset / kChunkSpan];
-    if (chunk.empty()) chunk = ScratchTable<std::uint64_t>(kChunkWords);
-    std::uint64_t& word = chunk[WordOf(offset)];
-    if ((word & BitOf(offset)) == 0) ++count_;
-    word |= BitOf(offset);
+    if (chunk.empty()) [[unlikely]]
+      chunk = ScratchTable<std::uint64_t>(kChunkWords);
+    chunk[WordOf(offset)] |= BitOf(offset);
   }
 
-  void Clear(const void* address) noexcept {
+  // Whether it was set.
+  bool Clear(const void* address) noexcept {
     const std::uintptr_t offset = OffsetOf(address);
-    if (offset >= size_) return;
+    if (offset >= size_) return false;
     const ScratchTable<std::uint64_t>& chunk = chunks_[offset / kChunkSpan];
-    if (chunk.empty()) return;
+    if (chunk.empty()) return false;
     std::uint64_t& word = chunk[WordOf(offset)];
-    if ((word & BitOf(offset)) == 0) return;
+    if ((word & BitOf(offset)) == 0) return false;
     word &= ~BitOf(offset);
-    --count_;
+    return true;
   }
 
   bool Test(const void* address) const noexcept {
@@ -53,8 +53,6 @@ class AddressBitmap {
     const ScratchTable<std::uint64_t>& chunk = chunks_[offset / kChunkSpan];
     return !chunk.empty() && (chunk[WordOf(offset)] & BitOf(offset)) != 0;
   }
-
-  std::size_t count() const noexcept { return count_; }
 
  private:
   static constexpr std::uintptr_t kChunkSpan = std::uintptr_t{1} << 24;
@@ -73,7 +71,6 @@ class AddressBitmap {
 
   std::uintptr_t begin_;
   std::uintptr_t size_;
-  std::size_t count_ = 0;
   std::vector<ScratchTable<std::uint64_t>> chunks_;
 };
 

@@ -74,7 +74,6 @@ bool Freeze::Prepare(PyObject* finalisable) {
   PyType_ClearCache();
   if (policy_.HasCallables() && !AskAboutTypes(*arena_, &policy_, &memory_)) return false;
   CollectObjects(*arena_, &policy_, &memory_, HasOtherPythonThreads(), &half_built_, &objects_);
-  half_built_.SearchObjects(objects_.tagged);
   PyObject* const found = PyList_New(0);
   if (found == nullptr) return false;
   // Between the two searches: by now every reference from the arena is known, and none from

@@ -3,9 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
-#include <span>
 #include <type_traits>
-#include <unordered_map>
 #include <vector>
 
 #include "python/layout/internals.h"
@@ -98,146 +96,72 @@ class Search {
   explicit Search(const CollectorLists& lists) : lists_(lists) {}
 
   // False: no memory. May throw std::bad_alloc, likewise.
-  bool Find(std::vector<PyObject*>* garbage) {
+  bool Find(std::vector<PyObject*>* suspects) {
     for (PyObject* const object : lists_.objects()) notes_.Make(object) = kTracked;
     left_ = lists_.objects().size();
     MarkHeldByPython();
-    MarkReachableByList();
-    ScratchVector<PyObject*> rest = TakeLeft(lists_.objects());
-    CountReferences(rest);
-    MarkHeldFromElsewhere(rest);
-    MarkReachable(rest);
-    rest = TakeLeft(rest);
-    garbage->insert(garbage->end(), rest.begin(), rest.end());
-    return had_memory_;
+    MarkReachable();
+    if (left_ == 0 || !had_memory_) return had_memory_;
+    suspects->reserve(left_);
+    for (PyObject* const object : lists_.objects()) {
+      if ((*notes_.Find(object) & kReached) == 0) suspects->push_back(object);
+    }
+    return true;
   }
 
  private:
-  using Objects = std::span<PyObject* const>;
-
-  // A note while references are counted: kTracked, and their number in the other seven bits. At all
-  // other times: kTracked, kReached, kPassed. What is known to be alive has no note.
-  static constexpr std::uint8_t kTracked = 0x80;
-  static constexpr std::uint8_t kReached = 1;
-  static constexpr std::uint8_t kPassed = 2;  // by the sweep, before it was reached
-  static constexpr std::uint8_t kMany = 0x7F;
+  // The bits of a note.
+  static constexpr std::uint8_t kTracked = 1;
+  static constexpr std::uint8_t kReached = 2;
+  static constexpr std::uint8_t kPassed = 4;  // by the sweep, before it was reached
   static constexpr std::size_t kAhead = 8;
 
-  template <typename Each>
-  static void ForEachIn(Objects objects, Each&& each) {
-    for (std::size_t i = 0; i < objects.size(); ++i) {
-      if (i + kAhead < objects.size()) __builtin_prefetch(objects[i + kAhead]);
-      each(objects[i]);
-    }
-  }
-
-  std::uint8_t* NoteOfTracked(PyObject* object) const noexcept {
-    std::uint8_t* const note = notes_.Find(object);
-    return note != nullptr && (*note & kTracked) != 0 ? note : nullptr;
-  }
-
-  // What has not been reached, with notes as new; the notes of the others are gone.
-  ScratchVector<PyObject*> TakeLeft(Objects objects) {
-    ScratchVector<PyObject*> rest;
-    if (left_ == 0) return rest;
-    for (PyObject* const object : objects) {
-      std::uint8_t& note = *notes_.Find(object);
-      const bool reached = (note & kReached) != 0;
-      note = reached ? 0 : kTracked;
-      if (!reached) rest.push_back(object);
-    }
-    return rest;
-  }
-
-  // Modules and the variables of running frames lead to nearly everything, and what they lead to
-  // need not be counted.
+  // Modules and the variables of running frames lead to nearly everything.
   void MarkHeldByPython() noexcept {
     if (PyObject* const modules = PyImport_GetModuleDict()) Mark(modules);
     VisitFrameLocals([](void* self, PyObject* value) { static_cast<Search*>(self)->Mark(value); },
                      this);
   }
 
-  void CountReferences(Objects objects) {
-    ForEachIn(objects, [this](PyObject* object) {
-      Traverse(object, [this](PyObject* referent) noexcept {
-        std::uint8_t* const note = NoteOfTracked(referent);
-        if (note == nullptr) return;
-        if ((*note & kMany) != kMany) {
-          ++*note;
-        } else {
-          CountAsMany(referent);
-        }
-      });
-    });
-  }
-
-  // References to one object, a class mostly, come in runs.
-  void CountAsMany(PyObject* object) noexcept {
-    if (object != last_of_many_) {
-      Try([&] { last_count_ = &many_[object]; });
-      if (!had_memory_) return;
-      last_of_many_ = object;
-    }
-    ++*last_count_;
-  }
-
-  // An immortal object has more references than anybody has taken. Fewer than were counted there
-  // are when a suspended frame of 3.14+ borrows one: the collector knows these, and judges again.
-  void MarkHeldFromElsewhere(Objects objects) {
-    ForEachIn(objects, [this](PyObject* object) {
-      std::uint8_t& note = *notes_.Find(object);
-      Py_ssize_t counted = note & kMany;
-      if (counted == kMany) {
-        const auto more = many_.find(object);
-        if (more != many_.end()) counted += more->second;
-      }
-      note = kTracked;
-      if (Py_REFCNT(object) > counted) Mark(object);
-    });
-  }
-
-  // The oldest list first: modules hold what was loaded last.
-  void MarkReachableByList() {
-    const Objects all = lists_.objects();
+  // The oldest list first: modules hold what was loaded last. In each list in its order, which is
+  // that of the addresses as long as nothing was freed. What lies ahead is only marked and gets its
+  // turn; what lies behind is followed at once.
+  void MarkReachable() {
+    const ScratchVector<PyObject*>& objects = lists_.objects();
     const std::vector<CollectorLists::List>& lists = lists_.lists();
-    for (std::size_t i = lists.size(); i-- > 0;) {
-      MarkReachable(all.subspan(lists[i].begin, lists[i].end - lists[i].begin));
+    for (std::size_t list = lists.size(); list-- > 0;) {
+      for (std::size_t i = lists[list].begin; i < lists[list].end && left_ != 0; ++i) {
+        if (i + kAhead < objects.size()) __builtin_prefetch(objects[i + kAhead]);
+        Pass(objects[i]);
+      }
     }
   }
 
-  // In the order of the list, which is that of the addresses as long as nothing was freed. What lies
-  // ahead is only marked and gets its turn; what lies behind is followed at once.
-  void MarkReachable(Objects objects) {
-    ForEachIn(objects, [this](PyObject* object) {
-      std::uint8_t& note = *notes_.Find(object);
-      note |= kPassed;
-      if ((note & kReached) == 0 || left_ == 0) return;
-      Follow(object);
-      while (!behind_.empty()) {
-        PyObject* const next = behind_.back();
-        behind_.pop_back();
-        Follow(next);
-      }
-    });
+  void Pass(PyObject* object) {
+    std::uint8_t& note = *notes_.Find(object);
+    note |= kPassed;
+    if ((note & kReached) == 0) return;
+    Follow(object);
+    while (!behind_.empty()) {
+      PyObject* const next = behind_.back();
+      behind_.pop_back();
+      Follow(next);
+    }
   }
 
   void Follow(PyObject* object) {
     Traverse(object, [this](PyObject* referent) noexcept { Mark(referent); });
   }
 
+  // Called from C code, which no exception may pass.
   void Mark(PyObject* object) noexcept {
-    std::uint8_t* const note = NoteOfTracked(object);
-    if (note == nullptr || (*note & kReached) != 0) return;
+    std::uint8_t* const note = notes_.Find(object);
+    if (note == nullptr || (*note & (kTracked | kReached)) != kTracked) return;
     *note |= kReached;
     --left_;
-    if ((*note & kPassed) != 0) Try([&] { behind_.push_back(object); });
-  }
-
-  // What is called from C code lets no exception pass.
-  template <typename Body>
-  void Try(Body&& body) noexcept {
+    if ((*note & kPassed) == 0) return;
     try {
-      body();
+      behind_.push_back(object);
     } catch (const std::bad_alloc&) {
       had_memory_ = false;
     }
@@ -246,18 +170,15 @@ class Search {
   const CollectorLists& lists_;
   Notes notes_;
   ScratchVector<PyObject*> behind_;
-  std::unordered_map<PyObject*, Py_ssize_t> many_;
-  PyObject* last_of_many_ = nullptr;
-  Py_ssize_t* last_count_ = nullptr;
   std::size_t left_ = 0;  // not reached yet
   bool had_memory_ = true;
 };
 
 }  // namespace
 
-bool FindGarbage(const CollectorLists& lists, std::vector<PyObject*>* garbage) noexcept {
+bool FindSuspects(const CollectorLists& lists, std::vector<PyObject*>* suspects) noexcept {
   try {
-    return Search(lists).Find(garbage);
+    return Search(lists).Find(suspects);
   } catch (const std::bad_alloc&) {
     return false;
   }

@@ -1,6 +1,7 @@
 #include "python/freeze/half_built.h"
 
 #include <exception>
+#include <new>
 #include <unordered_set>
 
 #include "python/freeze/object_list.h"
@@ -10,27 +11,36 @@
 namespace frozen_arena {
 namespace {
 
-// Everything referred to is complete.
-class Discharge final : public ReferenceSink {
+// Everything referred to is complete. Called from C code too, which no exception may pass.
+class TakeNote final : public ReferenceSink {
  public:
-  explicit Discharge(AddressBitmap* unreferenced) : unreferenced_(unreferenced) {}
-  void Take(PyObject* referent, bool /*is_object*/) override { unreferenced_->Clear(referent); }
-  void operator()(PyObject* referent) const { unreferenced_->Clear(referent); }
+  explicit TakeNote(AddressBitmap* referenced) : referenced_(referenced) {}
+  void Take(PyObject* referent, bool /*is_object*/) noexcept override { (*this)(referent); }
+  void operator()(PyObject* referent) noexcept {
+    try {
+      referenced_->Set(referent);
+    } catch (const std::bad_alloc&) {
+      had_memory_ = false;
+    }
+  }
+  bool had_memory() const noexcept { return had_memory_; }
 
  private:
-  AddressBitmap* unreferenced_;
+  AddressBitmap* referenced_;
+  bool had_memory_ = true;
 };
 
 // Follows references outside the arena as far as the collector does not list what they lead to:
 // untracked containers, code objects, object arrays.
 class OutsideWalk final : public ReferenceSink {
  public:
-  OutsideWalk(AddressBitmap* unreferenced, Policy* policy, ReadableMemory* memory)
-      : unreferenced_(unreferenced), policy_(policy), memory_(memory) {}
+  OutsideWalk(AddressBitmap* unreferenced, std::size_t* left, Policy* policy,
+              ReadableMemory* memory)
+      : unreferenced_(unreferenced), left_(left), policy_(policy), memory_(memory) {}
 
   void Take(PyObject* referent, bool is_object) override {
     if (unreferenced_->Covers(referent)) {
-      unreferenced_->Clear(referent);
+      if (unreferenced_->Clear(referent)) --*left_;
     } else if (is_object && referent != nullptr) {
       Follow(referent);
     }
@@ -42,7 +52,7 @@ class OutsideWalk final : public ReferenceSink {
     for (const std::uintptr_t tagged : tagged_objects) {
       VisitOne(ObjectIn(tagged));
       Drain();
-      if (unreferenced_->count() == 0) return;
+      if (*left_ == 0) return;
     }
   }
 
@@ -70,7 +80,7 @@ class OutsideWalk final : public ReferenceSink {
     } catch (...) {
       failure_ = std::current_exception();
     }
-    return failure_ == nullptr && unreferenced_->count() != 0;
+    return failure_ == nullptr && *left_ != 0;
   }
   void Follow(PyObject* object) {
     const TypeInfo* const info = policy_->InfoFor(Py_TYPE(object));
@@ -91,6 +101,7 @@ class OutsideWalk final : public ReferenceSink {
   }
 
   AddressBitmap* unreferenced_;
+  std::size_t* left_;
   Policy* policy_;
   ReadableMemory* memory_;
   std::unordered_set<PyObject*> seen_;
@@ -106,24 +117,25 @@ void VisitLocal(void* walk, PyObject* value) { static_cast<OutsideWalk*>(walk)->
 
 }  // namespace
 
-void HalfBuilt::SearchObjects(const ScratchVector<std::uintptr_t>& tagged_objects) {
-  Discharge discharge(&unreferenced_);
-  for (const std::uintptr_t tagged : tagged_objects) {
-    PyObject* const object = ObjectIn(tagged);
-    const TypeInfo& info = *policy_->types().Find(Py_TYPE(object));
-    if (!VisitReferences(object, info, memory_, &discharge, discharge)) broken_.Set(object);
+void HalfBuilt::TakeReferencesOf(PyObject* object, const TypeInfo& info) {
+  if (info.references == References::kNone) return;
+  TakeNote note(&referenced_);
+  if (!VisitReferences(object, info, memory_, &note, [&note](PyObject* one) { note(one); })) {
+    broken_.Set(object);
+    has_broken_ = true;
   }
+  if (!note.had_memory()) throw std::bad_alloc();
 }
 
 bool HalfBuilt::SearchElsewhere(const ScratchVector<std::uintptr_t>& tagged_objects) {
-  if (unreferenced_.count() == 0) return true;
-  OutsideWalk walk(&unreferenced_, policy_, memory_);
+  if (left_ == 0) return true;
+  OutsideWalk walk(&unreferenced_, &left_, policy_, memory_);
   VisitFrameLocals(VisitLocal, &walk);
   walk.RethrowFailure();
-  if (unreferenced_.count() == 0) return true;
+  if (left_ == 0) return true;
   if (!VisitGcObjects(VisitTracked, &walk)) return false;
   walk.RethrowFailure();
-  if (unreferenced_.count() != 0) walk.VisitArena(tagged_objects);
+  if (left_ != 0) walk.VisitArena(tagged_objects);
   return true;
 }
 

@@ -9,6 +9,7 @@
 #ifndef FROZEN_ARENA_PYTHON_FREEZE_HALF_BUILT_H_
 #define FROZEN_ARENA_PYTHON_FREEZE_HALF_BUILT_H_
 
+#include <cstddef>
 #include <cstdint>
 
 #include "arena/arena.h"
@@ -23,16 +24,23 @@ class HalfBuilt {
  public:
   // `span` covers every candidate. May throw std::bad_alloc.
   HalfBuilt(Arena::AddressSpan span, Policy* policy, ReadableMemory* memory)
-      : unreferenced_(span.begin, span.end),
+      : referenced_(span.begin, span.end),
+        unreferenced_(span.begin, span.end),
         broken_(span.begin, span.end),
         policy_(policy),
         memory_(memory) {}
 
-  // Until a reference is found, `object` counts as half built. May throw std::bad_alloc.
-  void AddCandidate(PyObject* object) { unreferenced_.Set(object); }
+  // Takes note of what `object` refers to; called for each object of the arena. May throw
+  // std::bad_alloc.
+  void TakeReferencesOf(PyObject* object, const TypeInfo& info);
 
-  // Looks for references in the objects of the arena. May throw std::bad_alloc.
-  void SearchObjects(const ScratchVector<std::uintptr_t>& tagged_objects);
+  // `object` counts as half built until a reference is found, unless the arena has one. Called when
+  // all of the arena's objects have been looked at. May throw std::bad_alloc.
+  void AddCandidate(PyObject* object) {
+    if (referenced_.Test(object)) return;
+    unreferenced_.Set(object);
+    ++left_;
+  }
 
   // Looks for references in local variables of running frames, in what lives outside the arena, and
   // in what only the arena leads to outside; stops when nothing is left to look for. False with an
@@ -41,14 +49,16 @@ class HalfBuilt {
 
   // Whether no reference to `object` has been found, or it is a tuple with an empty place.
   bool Contains(const PyObject* object) const noexcept {
-    return (unreferenced_.count() != 0 && unreferenced_.Test(object)) ||
-           (broken_.count() != 0 && broken_.Test(object));
+    return (left_ != 0 && unreferenced_.Test(object)) || (has_broken_ && broken_.Test(object));
   }
   bool HasUnreferenced(const PyObject* object) const noexcept { return unreferenced_.Test(object); }
 
  private:
-  AddressBitmap unreferenced_;
+  AddressBitmap referenced_;    // by objects of the arena
+  AddressBitmap unreferenced_;  // by anything
   AddressBitmap broken_;
+  std::size_t left_ = 0;  // in unreferenced_
+  bool has_broken_ = false;
   Policy* policy_;
   ReadableMemory* memory_;
 };

@@ -48,16 +48,15 @@ class Collector {
     if (reason == Reason::kNone && info->per_object != PerObject::kNothing) {
       reason = Policy::JudgeObject(object, *info);
     }
-    const auto address = reinterpret_cast<std::uintptr_t>(object);
+    half_built_->TakeReferencesOf(object, *info);
+    std::uintptr_t tags = 0;
     if (reason != Reason::kNone) {
-      AddMortal(object, info, reason);
-      list_->tagged.push_back(address | kMortalTag);
-      return;
+      tags = AddMortal(object, info, reason);
+    } else if (info->may_be_half_built &&
+               (CountIsOne(object) || (strict_ && !IsImmortal(object)))) {
+      tags = kCandidateTag;
     }
-    if (info->may_be_half_built && (CountIsOne(object) || (strict_ && !IsImmortal(object)))) {
-      half_built_->AddCandidate(object);
-    }
-    list_->tagged.push_back(address);
+    list_->tagged.push_back(reinterpret_cast<std::uintptr_t>(object) | tags);
   }
 
  private:
@@ -65,12 +64,12 @@ class Collector {
   static bool IsImmortal(PyObject* object) noexcept {
     return kHasImmortal && static_cast<std::int32_t>(WordAt(object, 0)) < 0;
   }
-  void AddMortal(PyObject* object, TypeInfo* info, Reason reason) {
+  std::uintptr_t AddMortal(PyObject* object, TypeInfo* info, Reason reason) {
     info->CountMortal(reason);
-    if (!info->has_finalizer) return;
+    if (!info->has_finalizer) return kMortalTag;
     list_->finalisable.push_back(object);
     // Not as half built (it is mortal anyway), but to learn whether the arena itself holds it.
-    half_built_->AddCandidate(object);
+    return kMortalTag | kCandidateTag;
   }
 
   bool strict_;
@@ -103,6 +102,9 @@ void CollectObjects(Arena& arena, Policy* policy, ReadableMemory* memory, bool s
   list->tagged.reserve(arena.stats().live_blocks);
   Collector collector(strict, half_built, list);
   ForEachObject(arena, policy, memory, collector);
+  for (const std::uintptr_t tagged : list->tagged) {
+    if ((tagged & kCandidateTag) != 0) half_built->AddCandidate(ObjectIn(tagged));
+  }
 }
 
 }  // namespace frozen_arena

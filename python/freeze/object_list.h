@@ -1,5 +1,5 @@
-// ObjectList: the objects of an arena, in address order, eight bytes each; the lowest bit of an
-// entry says "mortal".
+// ObjectList: the objects of an arena, in address order, eight bytes each; the lowest bits of an
+// entry say "mortal" and "may be half built".
 #ifndef FROZEN_ARENA_PYTHON_FREEZE_OBJECT_LIST_H_
 #define FROZEN_ARENA_PYTHON_FREEZE_OBJECT_LIST_H_
 
@@ -18,8 +18,10 @@
 namespace frozen_arena {
 
 inline constexpr std::uintptr_t kMortalTag = 1;
+inline constexpr std::uintptr_t kCandidateTag = 2;
 inline PyObject* ObjectIn(std::uintptr_t tagged) noexcept {
-  return reinterpret_cast<PyObject*>(tagged & ~kMortalTag);  // NOLINT(performance-no-int-to-ptr)
+  return reinterpret_cast<PyObject*>(
+      tagged & ~(kMortalTag | kCandidateTag));  // NOLINT(performance-no-int-to-ptr)
 }
 
 struct ObjectList {
@@ -34,8 +36,9 @@ struct ObjectList {
 // std::bad_alloc.
 bool AskAboutTypes(Arena& arena, Policy* policy, ReadableMemory* memory);
 
-// Finds and judges the objects of the arena. With `strict`, each str, bytes, tuple and frozenset is
-// taken for half built until a reference is found, whatever its count. May throw std::bad_alloc.
+// Finds and judges the objects of the arena, and what they refer to. With `strict`, each str,
+// bytes, tuple and frozenset is taken for half built until a reference is found, whatever its
+// count. May throw std::bad_alloc.
 void CollectObjects(Arena& arena, Policy* policy, ReadableMemory* memory, bool strict,
                     HalfBuilt* half_built, ObjectList* list);
 
