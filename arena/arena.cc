@@ -289,6 +289,11 @@ Status Arena::CountPages(std::array<PageCounts, kLaneCount>* by_lane) const noex
   }
 }
 
+Status Arena::Reshare(LaneKind kind, Reshared* result) noexcept {
+  if (state_ != ArenaState::kSealed) return Status::kWrongState;
+  return ::frozen_arena::Reshare(lane(kind), result);
+}
+
 const void* Arena::Pristine(const void* address) const noexcept {
   const Region* const region = AddressMap::Find(AddressOf(address));
   if (region == nullptr || region->arena != this) return nullptr;

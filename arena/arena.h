@@ -20,6 +20,7 @@
 #include "arena/lane_policy.h"
 #include "arena/page_accounting.h"
 #include "arena/region.h"
+#include "arena/reshare.h"
 #include "arena/stats.h"
 #include "arena/status.h"
 #include "arena/units.h"
@@ -111,6 +112,10 @@ class Arena {
   // What the calling process still shares of this arena, from /proc/self/pagemap. kWrongState
   // unless sealed.
   Status CountPages(std::array<PageCounts, kLaneCount>* by_lane) const noexcept;
+
+  // Gives back what the calling process has copied of one lane and what is equal to the sealed
+  // content again (reshare.h); adds to `result`. kWrongState unless sealed.
+  Status Reshare(LaneKind lane, Reshared* result) noexcept;
 
   // The content of `address` as it was at the seal: the address of the same byte in the read-only
   // pristine mapping, or nullptr when there is none (no memfd, not sealed).

@@ -198,6 +198,10 @@ bool PunchAnonymous(std::uintptr_t address, std::size_t size) noexcept {
   return ::madvise(Pointer(address), size, MADV_DONTNEED) == 0;
 }
 
+bool DropCopies(std::uintptr_t address, std::size_t size) noexcept {
+  return PunchAnonymous(address, size);  // one request, which does either by what is mapped
+}
+
 bool SealFile(int descriptor) noexcept {
   if (Injected(Fault::kMemory)) return false;
   return ::fcntl(descriptor, F_ADD_SEALS,

@@ -9,6 +9,7 @@
 #define FROZEN_ARENA_ARENA_PAGE_ACCOUNTING_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "arena/status.h"
@@ -26,6 +27,12 @@ struct PageCounts {
 // Adds what is mapped in `extents` to `counts`. kUnsupported when /proc cannot be read. Neither
 // allocates nor takes a lock; needs no GIL.
 Status CountPages(const std::vector<Extent>& extents, PageCounts* counts) noexcept;
+
+// Calls visit(context, os_page) for each OS page of `extents` that is a copy of this process alone,
+// in their order. It may drop copies. Otherwise as above.
+using OsPageVisitor = void (*)(void* context, std::uintptr_t os_page);
+Status VisitPrivateOsPages(const std::vector<Extent>& extents, OsPageVisitor visit,
+                           void* context) noexcept;
 
 }  // namespace frozen_arena
 

@@ -7,6 +7,7 @@ SCENARIOS = (
     "first_pass",
     "block_cost",
     "many_arenas",
+    "reshare",
     "outside",
     "copy_on_write",
     "write_matrix",

@@ -117,6 +117,17 @@ py::object ArenaHandle::CountPages() const {
   return py::make_tuple(AsTuple(lanes[0]), AsTuple(lanes[1]));
 }
 
+py::object ArenaHandle::Reshare(bool payload) {
+  Reshared result;
+  Status status = arena_->Reshare(LaneKind::kObjects, &result);
+  if (payload && status == Status::kOk) status = arena_->Reshare(LaneKind::kPayload, &result);
+  if (status == Status::kUnsupported) return py::none();
+  if (status == Status::kNoMemory) throw std::bad_alloc();
+  if (status != Status::kOk) ThrowStatus(status);
+  return py::make_tuple(result.compared_os_pages * os::PageSize(),
+                        result.dropped_os_pages * os::PageSize());
+}
+
 py::dict ArenaHandle::Stats() const {
   using namespace pybind11::literals;  // NOLINT(google-build-using-namespace): for ""_a alone
   const ArenaStats stats = arena_->stats();
@@ -145,6 +156,7 @@ void BindArena(py::module_& module) {
       .def("begin_block", &ArenaHandle::BeginBlock)
       .def("end_block", &ArenaHandle::EndBlock)
       .def("count_os_pages", &ArenaHandle::CountPages)
+      .def("reshare", &ArenaHandle::Reshare, py::arg("payload"))
       .def("stats", &ArenaHandle::Stats)
       .def("audit", &ArenaHandle::Audit);
 }

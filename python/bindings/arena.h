@@ -39,6 +39,10 @@ class ArenaHandle {
   // ((os_pages, resident, private) of objects, the same of payload), or None when /proc cannot be
   // read.
   pybind11::object CountPages() const;
+  // Gives back copies that are equal to the sealed content again, of the objects lane or of both:
+  // (bytes compared, bytes given back), or None when /proc cannot be read. Holds the GIL
+  // throughout.
+  pybind11::object Reshare(bool payload);
   pybind11::dict Stats() const;
   pybind11::object Audit() const;
 

@@ -11,7 +11,7 @@ Importing costs nothing but the import: hooks go in when the first block is ente
 
 from __future__ import annotations
 
-from frozen_arena.arena import Arena, arenas, sharing
+from frozen_arena.arena import Arena, arenas, reshare, sharing
 from frozen_arena.block import frozen_arena
 from frozen_arena.errors import ArenaStateError, FrozenArenaError, FrozenArenaWarning, Unsupported
 from frozen_arena.report import FreezeReport, LaneSharing, Sharing, TypeCount
@@ -31,6 +31,7 @@ __all__ = [
     "Unsupported",
     "arenas",
     "frozen_arena",
+    "reshare",
     "sharing",
     "status",
 ]

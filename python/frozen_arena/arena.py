@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from frozen_arena._support import core
-from frozen_arena.errors import Unsupported
+from frozen_arena.errors import ArenaStateError, Unsupported
 from frozen_arena.report import FreezeReport, LaneSharing, Sharing
 
-__all__ = ["Arena", "arenas", "sharing"]
+__all__ = ["Arena", "arenas", "reshare", "sharing"]
 
 _LANES = ("objects", "payload")
+_NO_PAGEMAP = "/proc/self/pagemap cannot be read; mount /proc to count OS pages"
 
 
 class Arena:
@@ -67,6 +68,35 @@ class Arena:
         """
         return _sharing_of([self])
 
+    def reshare(self, *, payload: bool = False) -> int:
+        """Gives back what the calling process has copied and what says the same as before again.
+
+        Reading counts references on CPython 3.11, and on every version those to mortal objects. The
+        OS page of a counter is copied; when the reader is done, the copy is byte for byte what it
+        was copied from. Call it between requests or batches, when nothing holds on to the data:
+        what is held then has another count, and its OS page stays copied until the next call.
+
+        Holds the GIL throughout. That is what makes it safe: nobody writes to an object between
+        the comparison and the moment in which the copy is dropped.
+
+        Args:
+            payload: the payload lane too (item tables of lists, dicts and sets, buffers). Only
+                when no other thread can be in C code that writes to such a buffer without the GIL,
+                as ``readinto()`` does: what it wrote in that moment would be lost. The same holds
+                for a frozen ``bytearray`` (3.15) or small ctypes instance without this.
+
+        Returns:
+            Bytes given back; 0 for an arena that is abandoned or released, that lies behind no
+            sealed file, or whose memory is locked (mlock(2)).
+
+        Raises:
+            ArenaStateError: the arena is still being built.
+            Unsupported: ``/proc/self/pagemap`` cannot be read.
+        """
+        if self.state == "building":
+            raise ArenaStateError("nothing to give back: leave the block first, which seals it")
+        return _reshare([self], payload)
+
     def __repr__(self) -> str:
         return f"<Arena {self._name!r} {self.state}, {self.nbytes:,} bytes>"
 
@@ -99,6 +129,33 @@ def sharing() -> Sharing:
     return _sharing_of(_arenas)
 
 
+def reshare(*, payload: bool = False) -> int:
+    """`Arena.reshare` of all sealed arenas of this process, to be called between requests.
+
+    Args:
+        payload: as there.
+
+    Returns:
+        Bytes given back.
+
+    Raises:
+        Unsupported: ``/proc/self/pagemap`` cannot be read.
+    """
+    return _reshare(list(_arenas), payload)
+
+
+def _reshare(chosen: Iterable[Arena], payload: bool) -> int:
+    given_back = 0
+    for arena in chosen:
+        if arena.state != "sealed":
+            continue
+        result = arena._handle.reshare(payload)
+        if result is None:
+            raise Unsupported(_NO_PAGEMAP)
+        given_back += result[1]
+    return given_back
+
+
 def _sharing_of(chosen: Iterable[Arena]) -> Sharing:
     native = core()
     os_page_bytes = 4096 if native is None else int(native.probe_os_page_bytes())
@@ -108,7 +165,7 @@ def _sharing_of(chosen: Iterable[Arena]) -> Sharing:
             continue
         counts = arena._handle.count_os_pages()
         if counts is None:
-            raise Unsupported("/proc/self/pagemap cannot be read; mount /proc to count OS pages")
+            raise Unsupported(_NO_PAGEMAP)
         for total, lane in zip(totals, counts, strict=True):
             for index, value in enumerate(lane):
                 total[index] += value

@@ -1,0 +1,34 @@
+// Reshare: gives copies back that say again what the sealed file says.
+//
+// A reader counts a reference and drops it: what it has copied then differs from the file in
+// nothing, and the process can have the file's OS page back.
+#ifndef FROZEN_ARENA_ARENA_RESHARE_H_
+#define FROZEN_ARENA_ARENA_RESHARE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "arena/status.h"
+
+namespace frozen_arena {
+
+class Lane;
+
+struct Reshared {
+  std::size_t compared_os_pages = 0;  // copies of this process alone that could be compared
+  std::size_t dropped_os_pages = 0;   // of these, those that are the file's again
+};
+
+// Compares every private OS page of `lane`, which is sealed, with the pristine mapping and drops
+// those that are equal; adds to `result`. kUnsupported when /proc cannot be read, kNoMemory without
+// memory for the list of extents; what was dropped until then stays dropped. What is mapped without
+// a pristine side (no memfd) stays as it is.
+//
+// Nobody may write to the lane between the comparison and the drop, or the write is lost. The
+// caller holds the GIL, which every writer of headers needs. Takes no lock.
+Status Reshare(const Lane& lane, Reshared* result) noexcept;
+
+}  // namespace frozen_arena
+
+#endif  // FROZEN_ARENA_ARENA_RESHARE_H_

@@ -1,0 +1,199 @@
+// Copies that equal the sealed content again are given back, and no others.
+#include "arena/reshare.h"
+
+#include <array>
+#include <cstddef>
+#include <cstring>
+#include <memory>
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include "arena/arena.h"
+#include "arena/os_memory.h"
+#include "arena/units.h"
+#include "tests/arena/child.h"
+
+namespace frozen_arena {
+namespace {
+
+using testing::InChild;
+using testing::InChildWithFaults;
+
+constexpr std::size_t kBlocks = 40000;
+constexpr std::size_t kBlockSize = 100;
+
+// An arena of a few MiB in either lane, every block filled with its number.
+struct Filled {
+  Filled() : arena(Arena::Create({})) {
+    for (std::size_t i = 0; i < kBlocks; ++i) {
+      for (std::size_t lane = 0; lane < kLaneCount; ++lane) {
+        const auto kind = static_cast<LaneKind>(lane);
+        blocks[lane][i] = static_cast<char*>(arena->Allocate(kind, kBlockSize));
+        std::memset(blocks[lane][i], static_cast<int>(i % 251), kBlockSize);
+      }
+    }
+  }
+  ~Filled() {
+    for (const auto& lane : blocks) {
+      for (char* const block : lane) arena->Free(block);
+    }
+    arena->DropHandle();
+  }
+  Filled(const Filled&) = delete;
+  Filled& operator=(const Filled&) = delete;
+
+  std::size_t Private(LaneKind lane) const {
+    std::array<PageCounts, kLaneCount> counts{};
+    EXPECT_EQ(arena->CountPages(&counts), Status::kOk);
+    return counts[static_cast<std::size_t>(lane)].private_os_pages;
+  }
+  // As reference counts come and go.
+  void Touch(LaneKind lane, std::size_t step) {
+    for (std::size_t i = 0; i < kBlocks; i += step) {
+      char* const block = blocks[static_cast<std::size_t>(lane)][i];
+      *static_cast<volatile char*>(block) = static_cast<char>(*block + 1);
+      *static_cast<volatile char*>(block) = static_cast<char>(*block - 1);
+    }
+  }
+
+  Arena* arena;
+  std::array<std::array<char*, kBlocks>, kLaneCount> blocks{};
+};
+
+TEST(ReshareTest, CopiesThatAreEqualAgainGoBack) {
+  auto data = std::make_unique<Filled>();
+  ASSERT_EQ(data->arena->Seal(), Status::kOk);
+  data->Touch(LaneKind::kObjects, 1);
+  const std::size_t copied = data->Private(LaneKind::kObjects);
+  ASSERT_GT(copied, kBlocks * kBlockSize / os::PageSize());
+
+  Reshared result;
+  EXPECT_EQ(data->arena->Reshare(LaneKind::kObjects, &result), Status::kOk);
+  EXPECT_EQ(result.compared_os_pages, copied);
+  EXPECT_EQ(result.dropped_os_pages, copied);
+  EXPECT_EQ(data->Private(LaneKind::kObjects), 0U);
+  for (std::size_t i = 0; i < kBlocks; ++i)
+    ASSERT_EQ(data->blocks[0][i][kBlockSize - 1], static_cast<char>(i % 251));
+}
+
+TEST(ReshareTest, WhatWasChangedStaysChanged) {
+  auto data = std::make_unique<Filled>();
+  ASSERT_EQ(data->arena->Seal(), Status::kOk);
+  data->Touch(LaneKind::kObjects, 1);
+  std::memset(data->blocks[0][7], 'x', kBlockSize);
+  data->blocks[0][kBlocks - 1][kBlockSize - 1] = 'y';
+  const std::size_t copied = data->Private(LaneKind::kObjects);
+
+  Reshared result;
+  EXPECT_EQ(data->arena->Reshare(LaneKind::kObjects, &result), Status::kOk);
+  EXPECT_EQ(result.compared_os_pages, copied);
+  EXPECT_EQ(data->Private(LaneKind::kObjects), copied - result.dropped_os_pages);
+  EXPECT_GE(result.dropped_os_pages, copied - 3) << "a block lies on two OS pages at most";
+  EXPECT_LE(result.dropped_os_pages, copied - 2);
+  EXPECT_EQ(data->blocks[0][7][50], 'x');
+  EXPECT_EQ(data->blocks[0][kBlocks - 1][kBlockSize - 1], 'y');
+  EXPECT_EQ(data->blocks[0][8][0], 8);
+}
+
+TEST(ReshareTest, EachLaneIsAskedForByItself) {
+  auto data = std::make_unique<Filled>();
+  ASSERT_EQ(data->arena->Seal(), Status::kOk);
+  data->Touch(LaneKind::kObjects, 1);
+  data->Touch(LaneKind::kPayload, 1);
+  const std::size_t payload = data->Private(LaneKind::kPayload);
+  Reshared result;
+  EXPECT_EQ(data->arena->Reshare(LaneKind::kObjects, &result), Status::kOk);
+  EXPECT_EQ(data->Private(LaneKind::kPayload), payload);
+  EXPECT_EQ(data->arena->Reshare(LaneKind::kPayload, &result), Status::kOk);
+  EXPECT_EQ(data->Private(LaneKind::kPayload), 0U);
+}
+
+TEST(ReshareTest, AChildGivesBackItsOwnCopiesAndNoOthers) {
+  auto data = std::make_unique<Filled>();
+  ASSERT_EQ(data->arena->Seal(), Status::kOk);
+  data->Touch(LaneKind::kObjects, 100);
+  const std::size_t mine = data->Private(LaneKind::kObjects);
+  EXPECT_EQ(InChild([&] {
+              data->Touch(LaneKind::kObjects, 1);
+              Reshared result;
+              if (data->arena->Reshare(LaneKind::kObjects, &result) != Status::kOk) return 1;
+              if (data->Private(LaneKind::kObjects) != 0) return 2;
+              return data->blocks[0][250][0] == static_cast<char>(250) ? 0 : 3;
+            }),
+            0);
+  EXPECT_EQ(data->Private(LaneKind::kObjects), mine);
+}
+
+TEST(ReshareTest, LargeBlocksAndRunsComeBackToo) {
+  Arena* const arena = Arena::Create({});
+  std::array<char*, 3> blocks{};
+  std::array<std::size_t, 3> sizes = {60 * kKiB, 3 * kMiB, 40 * kMiB};
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    blocks[i] = static_cast<char*>(arena->Allocate(LaneKind::kPayload, sizes[i]));
+    std::memset(blocks[i], 'a', sizes[i]);
+  }
+  ASSERT_EQ(arena->Seal(), Status::kOk);
+  for (std::size_t i = 0; i < blocks.size(); ++i) std::memset(blocks[i], 'b', sizes[i]);
+  Reshared result;
+  EXPECT_EQ(arena->Reshare(LaneKind::kPayload, &result), Status::kOk);
+  EXPECT_EQ(result.dropped_os_pages, 0U);
+  for (std::size_t i = 0; i < blocks.size(); ++i) std::memset(blocks[i], 'a', sizes[i]);
+  EXPECT_EQ(arena->Reshare(LaneKind::kPayload, &result), Status::kOk);
+  EXPECT_GE(result.dropped_os_pages * os::PageSize(), 43 * kMiB);
+  for (std::size_t i = 0; i < blocks.size(); ++i) EXPECT_EQ(blocks[i][sizes[i] - 1], 'a');
+  for (char* const block : blocks) arena->Free(block);
+  arena->DropHandle();
+}
+
+TEST(ReshareTest, OnlyASealedArenaHasSomethingToCompareWith) {
+  Arena* const arena = Arena::Create({});
+  void* const block = arena->Allocate(LaneKind::kObjects, 16);
+  Reshared result;
+  EXPECT_EQ(arena->Reshare(LaneKind::kObjects, &result), Status::kWrongState);
+  ASSERT_EQ(arena->Abandon(), Status::kOk);
+  EXPECT_EQ(arena->Reshare(LaneKind::kObjects, &result), Status::kWrongState);
+  arena->Free(block);
+  arena->DropHandle();
+}
+
+TEST(ReshareTest, LockedMemoryStaysWhereItIs) {
+  auto data = std::make_unique<Filled>();
+  ASSERT_EQ(data->arena->Seal(), Status::kOk);
+  data->Touch(LaneKind::kObjects, 1);
+  const std::size_t copied = data->Private(LaneKind::kObjects);
+  if (::mlock(data->blocks[0][0], os::PageSize()) != 0) GTEST_SKIP() << "RLIMIT_MEMLOCK is too low";
+  Reshared result;
+  EXPECT_EQ(data->arena->Reshare(LaneKind::kObjects, &result), Status::kOk);
+  EXPECT_LT(result.dropped_os_pages, copied);
+  EXPECT_EQ(data->Private(LaneKind::kObjects), copied - result.dropped_os_pages);
+  EXPECT_EQ(data->blocks[0][1][0], 1);
+}
+
+TEST(ReshareTest, WithoutProcOrFilesNothingIsDropped) {
+  EXPECT_EQ(InChildWithFaults("no_proc",
+                              [] {
+                                auto data = std::make_unique<Filled>();
+                                if (data->arena->Seal() != Status::kOk) return 1;
+                                Reshared result;
+                                const Status status =
+                                    data->arena->Reshare(LaneKind::kObjects, &result);
+                                return status == Status::kUnsupported ? 0 : 2;
+                              }),
+            0);
+  EXPECT_EQ(
+      InChildWithFaults("no_memfd",
+                        [] {
+                          auto data = std::make_unique<Filled>();
+                          if (data->arena->Seal() != Status::kOk) return 1;
+                          Reshared result;
+                          if (data->arena->Reshare(LaneKind::kObjects, &result) != Status::kOk)
+                            return 2;
+                          if (result.compared_os_pages != 0) return 3;
+                          return data->blocks[0][250][0] == static_cast<char>(250) ? 0 : 4;
+                        }),
+      0);
+}
+
+}  // namespace
+}  // namespace frozen_arena
