@@ -289,9 +289,9 @@ Status Arena::CountPages(std::array<PageCounts, kLaneCount>* by_lane) const noex
   }
 }
 
-Status Arena::Reshare(LaneKind kind, Reshared* result) noexcept {
+Status Arena::Reshare(LaneKind kind, const ReshareSlice& slice, Reshared* result) noexcept {
   if (state_ != ArenaState::kSealed) return Status::kWrongState;
-  return ::frozen_arena::Reshare(lane(kind), result);
+  return ::frozen_arena::Reshare(lane(kind), slice, result);
 }
 
 const void* Arena::Pristine(const void* address) const noexcept {

@@ -113,9 +113,9 @@ class Arena {
   // unless sealed.
   Status CountPages(std::array<PageCounts, kLaneCount>* by_lane) const noexcept;
 
-  // Gives back what the calling process has copied of one lane and what is equal to the sealed
-  // content again (reshare.h); adds to `result`. kWrongState unless sealed.
-  Status Reshare(LaneKind lane, Reshared* result) noexcept;
+  // Gives back what the calling process has copied of a slice of one lane and what is equal to the
+  // sealed content again (reshare.h); adds to `result`. kWrongState unless sealed.
+  Status Reshare(LaneKind lane, const ReshareSlice& slice, Reshared* result) noexcept;
 
   // The content of `address` as it was at the seal: the address of the same byte in the read-only
   // pristine mapping, or nullptr when there is none (no memfd, not sealed).

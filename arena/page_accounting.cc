@@ -18,40 +18,57 @@ bool IsPrivate(std::uint64_t entry) noexcept {
   return (entry & (kPresent | kSwapped)) != 0 && (entry & kOfFile) == 0;
 }
 
-// Calls each(os_page, entry) for all OS pages of `extents`.
+// Calls each(os_page, entry) for the OS pages of `range`, until it says false. `next` as in
+// VisitPrivateOsPages.
 template <typename Each>
-Status ForEachEntry(const std::vector<Extent>& extents, Each&& each) noexcept {
+Status ForEachEntry(const std::vector<Extent>& extents, const OsPageRange& range, std::size_t* next,
+                    Each&& each) noexcept {
   std::array<std::uint64_t, kBatch>
       entries;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below
   const std::size_t page = os::PageSize();
+  std::size_t skip = range.first;
+  std::size_t left = range.count;
+  std::size_t number = 0;  // of the next OS page
   for (const Extent& extent : extents) {
     const std::size_t total = extent.size / page;
-    for (std::size_t done = 0; done < total;) {
-      const std::size_t batch = std::min(kBatch, total - done);
+    std::size_t done = std::min(skip, total);
+    skip -= done;
+    number += done;
+    while (done < total) {
+      const std::size_t batch = std::min({kBatch, total - done, left});
       const std::uintptr_t begin = extent.address + done * page;
-      if (!os::ReadPagemap(begin, entries.data(), batch)) return Status::kUnsupported;
-      for (std::size_t i = 0; i < batch; ++i) each(begin + i * page, entries[i]);
-      done += batch;
+      if (batch != 0 && !os::ReadPagemap(begin, entries.data(), batch)) return Status::kUnsupported;
+      bool go_on = batch != 0;
+      for (std::size_t i = 0; i < batch && go_on; ++i, ++number, ++done, --left) {
+        go_on = each(begin + i * page, entries[i]);
+      }
+      if (go_on) continue;
+      *next = number;
+      return Status::kOk;
     }
   }
+  *next = 0;
   return Status::kOk;
 }
 
 }  // namespace
 
 Status CountPages(const std::vector<Extent>& extents, PageCounts* counts) noexcept {
-  return ForEachEntry(extents, [counts](std::uintptr_t /*os_page*/, std::uint64_t entry) {
+  std::size_t next = 0;
+  return ForEachEntry(extents, {}, &next, [counts](std::uintptr_t /*page*/, std::uint64_t entry) {
     ++counts->os_pages;
     if ((entry & kPresent) != 0) ++counts->resident_os_pages;
     if (IsPrivate(entry)) ++counts->private_os_pages;
+    return true;
   });
 }
 
-Status VisitPrivateOsPages(const std::vector<Extent>& extents, OsPageVisitor visit,
-                           void* context) noexcept {
-  return ForEachEntry(extents, [visit, context](std::uintptr_t os_page, std::uint64_t entry) {
-    if (IsPrivate(entry)) visit(context, os_page);
-  });
+Status VisitPrivateOsPages(const std::vector<Extent>& extents, const OsPageRange& range,
+                           OsPageVisitor visit, void* context, std::size_t* next) noexcept {
+  return ForEachEntry(extents, range, next,
+                      [visit, context](std::uintptr_t os_page, std::uint64_t entry) {
+                        return !IsPrivate(entry) || visit(context, os_page);
+                      });
 }
 
 }  // namespace frozen_arena

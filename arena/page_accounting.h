@@ -28,11 +28,18 @@ struct PageCounts {
 // allocates nor takes a lock; needs no GIL.
 Status CountPages(const std::vector<Extent>& extents, PageCounts* counts) noexcept;
 
-// Calls visit(context, os_page) for each OS page of `extents` that is a copy of this process alone,
-// in their order. It may drop copies. Otherwise as above.
-using OsPageVisitor = void (*)(void* context, std::uintptr_t os_page);
-Status VisitPrivateOsPages(const std::vector<Extent>& extents, OsPageVisitor visit,
-                           void* context) noexcept;
+// A stretch of the OS pages of some extents, numbered in their order.
+struct OsPageRange {
+  std::size_t first = 0;
+  std::size_t count = ~std::size_t{0};  // at most
+};
+
+// Calls visit(context, os_page) for each OS page of `range` that is a copy of this process alone,
+// in order, until it says false. It may drop copies. `next` becomes the number of the OS page with
+// which to go on, or 0 when that was the last. Otherwise as above.
+using OsPageVisitor = bool (*)(void* context, std::uintptr_t os_page);
+Status VisitPrivateOsPages(const std::vector<Extent>& extents, const OsPageRange& range,
+                           OsPageVisitor visit, void* context, std::size_t* next) noexcept;
 
 }  // namespace frozen_arena
 

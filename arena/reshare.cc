@@ -43,26 +43,29 @@ class EqualRun {
 
 struct Walk {
   const Lane& lane;
+  std::size_t left;  // OS pages that may still be compared
   Reshared* result;
   EqualRun equal;
 };
 
-void Compare(void* context, std::uintptr_t os_page) noexcept {
+bool Compare(void* context, std::uintptr_t os_page) noexcept {
   auto* const walk = static_cast<Walk*>(context);
   const auto* const copy =
       reinterpret_cast<const void*>(os_page);  // NOLINT(performance-no-int-to-ptr)
   const void* const pristine = walk->lane.Pristine(AddressMap::Find(os_page), copy);
-  if (pristine == nullptr) return;
+  if (pristine == nullptr) return true;
   ++walk->result->compared_os_pages;
   if (std::memcmp(copy, pristine, os::PageSize()) == 0) walk->equal.Add(os_page);
+  return --walk->left != 0;
 }
 
 }  // namespace
 
-Status Reshare(const Lane& lane, Reshared* result) noexcept {
+Status Reshare(const Lane& lane, const ReshareSlice& slice, Reshared* result) noexcept {
   try {
-    Walk walk{lane, result, EqualRun(result)};
-    const Status status = VisitPrivateOsPages(lane.Extents(), &Compare, &walk);
+    Walk walk{lane, slice.most_compared, result, EqualRun(result)};
+    const Status status =
+        VisitPrivateOsPages(lane.Extents(), slice.range, &Compare, &walk, &result->next);
     walk.equal.Drop();
     return status;
   } catch (const std::bad_alloc&) {

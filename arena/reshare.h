@@ -6,9 +6,8 @@
 #define FROZEN_ARENA_ARENA_RESHARE_H_
 
 #include <cstddef>
-#include <cstdint>
-#include <vector>
 
+#include "arena/page_accounting.h"
 #include "arena/status.h"
 
 namespace frozen_arena {
@@ -18,16 +17,23 @@ class Lane;
 struct Reshared {
   std::size_t compared_os_pages = 0;  // copies of this process alone that could be compared
   std::size_t dropped_os_pages = 0;   // of these, those that are the file's again
+  std::size_t next = 0;  // the number of the OS page with which to go on; 0: that was all
 };
 
-// Compares every private OS page of `lane`, which is sealed, with the pristine mapping and drops
-// those that are equal; adds to `result`. kUnsupported when /proc cannot be read, kNoMemory without
-// memory for the list of extents; what was dropped until then stays dropped. What is mapped without
-// a pristine side (no memfd) stays as it is.
+// How much of a lane to look at in one go: all, unless said otherwise.
+struct ReshareSlice {
+  OsPageRange range;
+  std::size_t most_compared = ~std::size_t{0};  // OS pages
+};
+
+// Compares the private OS pages of a slice of `lane`, which is sealed, with the pristine mapping
+// and drops those that are equal; adds to `result`. kUnsupported when /proc cannot be read,
+// kNoMemory without memory for the list of extents; what was dropped until then stays dropped. What
+// is mapped without a pristine side (no memfd) stays as it is.
 //
 // Nobody may write to the lane between the comparison and the drop, or the write is lost. The
 // caller holds the GIL, which every writer of headers needs. Takes no lock.
-Status Reshare(const Lane& lane, Reshared* result) noexcept;
+Status Reshare(const Lane& lane, const ReshareSlice& slice, Reshared* result) noexcept;
 
 }  // namespace frozen_arena
 

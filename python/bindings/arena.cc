@@ -117,15 +117,15 @@ py::object ArenaHandle::CountPages() const {
   return py::make_tuple(AsTuple(lanes[0]), AsTuple(lanes[1]));
 }
 
-py::object ArenaHandle::Reshare(bool payload) {
+py::object ArenaHandle::Reshare(int lane, std::size_t first, std::size_t visit,
+                                std::size_t compare) {
   Reshared result;
-  Status status = arena_->Reshare(LaneKind::kObjects, &result);
-  if (payload && status == Status::kOk) status = arena_->Reshare(LaneKind::kPayload, &result);
+  const ReshareSlice slice{{first, visit}, compare};
+  const Status status = arena_->Reshare(static_cast<LaneKind>(lane), slice, &result);
   if (status == Status::kUnsupported) return py::none();
   if (status == Status::kNoMemory) throw std::bad_alloc();
   if (status != Status::kOk) ThrowStatus(status);
-  return py::make_tuple(result.compared_os_pages * os::PageSize(),
-                        result.dropped_os_pages * os::PageSize());
+  return py::make_tuple(result.dropped_os_pages * os::PageSize(), result.next);
 }
 
 py::dict ArenaHandle::Stats() const {
@@ -156,7 +156,8 @@ void BindArena(py::module_& module) {
       .def("begin_block", &ArenaHandle::BeginBlock)
       .def("end_block", &ArenaHandle::EndBlock)
       .def("count_os_pages", &ArenaHandle::CountPages)
-      .def("reshare", &ArenaHandle::Reshare, py::arg("payload"))
+      .def("reshare", &ArenaHandle::Reshare, py::arg("lane"), py::arg("first") = 0,
+           py::arg("visit") = ~std::size_t{0}, py::arg("compare") = ~std::size_t{0})
       .def("stats", &ArenaHandle::Stats)
       .def("audit", &ArenaHandle::Audit);
 }

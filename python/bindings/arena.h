@@ -39,10 +39,11 @@ class ArenaHandle {
   // ((os_pages, resident, private) of objects, the same of payload), or None when /proc cannot be
   // read.
   pybind11::object CountPages() const;
-  // Gives back copies that are equal to the sealed content again, of the objects lane or of both:
-  // (bytes compared, bytes given back), or None when /proc cannot be read. Holds the GIL
-  // throughout.
-  pybind11::object Reshare(bool payload);
+  // Gives back copies that are equal to the sealed content again: of OS pages of one lane (0
+  // objects, 1 payload) from number `first` on, at most `visit` of them, of which at most `compare`
+  // are compared. (Bytes given back, the number with which to go on or 0), or None when /proc
+  // cannot be read. Holds the GIL throughout.
+  pybind11::object Reshare(int lane, std::size_t first, std::size_t visit, std::size_t compare);
   pybind11::dict Stats() const;
   pybind11::object Audit() const;
 

@@ -149,10 +149,11 @@ def _reshare(chosen: Iterable[Arena], payload: bool) -> int:
     for arena in chosen:
         if arena.state != "sealed":
             continue
-        result = arena._handle.reshare(payload)
-        if result is None:
-            raise Unsupported(_NO_PAGEMAP)
-        given_back += result[1]
+        for lane in range(2 if payload else 1):
+            result = arena._handle.reshare(lane)
+            if result is None:
+                raise Unsupported(_NO_PAGEMAP)
+            given_back += result[0]
     return given_back
 
 

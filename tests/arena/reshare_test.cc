@@ -69,7 +69,7 @@ TEST(ReshareTest, CopiesThatAreEqualAgainGoBack) {
   ASSERT_GT(copied, kBlocks * kBlockSize / os::PageSize());
 
   Reshared result;
-  EXPECT_EQ(data->arena->Reshare(LaneKind::kObjects, &result), Status::kOk);
+  EXPECT_EQ(data->arena->Reshare(LaneKind::kObjects, {}, &result), Status::kOk);
   EXPECT_EQ(result.compared_os_pages, copied);
   EXPECT_EQ(result.dropped_os_pages, copied);
   EXPECT_EQ(data->Private(LaneKind::kObjects), 0U);
@@ -86,7 +86,7 @@ TEST(ReshareTest, WhatWasChangedStaysChanged) {
   const std::size_t copied = data->Private(LaneKind::kObjects);
 
   Reshared result;
-  EXPECT_EQ(data->arena->Reshare(LaneKind::kObjects, &result), Status::kOk);
+  EXPECT_EQ(data->arena->Reshare(LaneKind::kObjects, {}, &result), Status::kOk);
   EXPECT_EQ(result.compared_os_pages, copied);
   EXPECT_EQ(data->Private(LaneKind::kObjects), copied - result.dropped_os_pages);
   EXPECT_GE(result.dropped_os_pages, copied - 3) << "a block lies on two OS pages at most";
@@ -96,6 +96,30 @@ TEST(ReshareTest, WhatWasChangedStaysChanged) {
   EXPECT_EQ(data->blocks[0][8][0], 8);
 }
 
+TEST(ReshareTest, SlicesOneAfterAnotherGiveBackAsMuchAsAllAtOnce) {
+  auto data = std::make_unique<Filled>();
+  ASSERT_EQ(data->arena->Seal(), Status::kOk);
+  data->Touch(LaneKind::kObjects, 1);
+  const std::size_t copied = data->Private(LaneKind::kObjects);
+  Reshared total;
+  std::size_t slices = 0;
+  do {
+    Reshared one;
+    const ReshareSlice slice{{total.next, 300}, 100};
+    ASSERT_EQ(data->arena->Reshare(LaneKind::kObjects, slice, &one), Status::kOk);
+    EXPECT_LE(one.compared_os_pages, 100U);
+    EXPECT_TRUE(one.next == 0 || one.next > total.next);
+    EXPECT_EQ(data->Private(LaneKind::kObjects),
+              copied - total.dropped_os_pages - one.dropped_os_pages);
+    total.dropped_os_pages += one.dropped_os_pages;
+    total.next = one.next;
+    ++slices;
+  } while (total.next != 0);
+  EXPECT_EQ(total.dropped_os_pages, copied);
+  EXPECT_GE(slices, copied / 100);
+  EXPECT_LE(slices, copied / 100 + copied / 300 + 10);
+}
+
 TEST(ReshareTest, EachLaneIsAskedForByItself) {
   auto data = std::make_unique<Filled>();
   ASSERT_EQ(data->arena->Seal(), Status::kOk);
@@ -103,9 +127,9 @@ TEST(ReshareTest, EachLaneIsAskedForByItself) {
   data->Touch(LaneKind::kPayload, 1);
   const std::size_t payload = data->Private(LaneKind::kPayload);
   Reshared result;
-  EXPECT_EQ(data->arena->Reshare(LaneKind::kObjects, &result), Status::kOk);
+  EXPECT_EQ(data->arena->Reshare(LaneKind::kObjects, {}, &result), Status::kOk);
   EXPECT_EQ(data->Private(LaneKind::kPayload), payload);
-  EXPECT_EQ(data->arena->Reshare(LaneKind::kPayload, &result), Status::kOk);
+  EXPECT_EQ(data->arena->Reshare(LaneKind::kPayload, {}, &result), Status::kOk);
   EXPECT_EQ(data->Private(LaneKind::kPayload), 0U);
 }
 
@@ -117,7 +141,7 @@ TEST(ReshareTest, AChildGivesBackItsOwnCopiesAndNoOthers) {
   EXPECT_EQ(InChild([&] {
               data->Touch(LaneKind::kObjects, 1);
               Reshared result;
-              if (data->arena->Reshare(LaneKind::kObjects, &result) != Status::kOk) return 1;
+              if (data->arena->Reshare(LaneKind::kObjects, {}, &result) != Status::kOk) return 1;
               if (data->Private(LaneKind::kObjects) != 0) return 2;
               return data->blocks[0][250][0] == static_cast<char>(250) ? 0 : 3;
             }),
@@ -136,10 +160,10 @@ TEST(ReshareTest, LargeBlocksAndRunsComeBackToo) {
   ASSERT_EQ(arena->Seal(), Status::kOk);
   for (std::size_t i = 0; i < blocks.size(); ++i) std::memset(blocks[i], 'b', sizes[i]);
   Reshared result;
-  EXPECT_EQ(arena->Reshare(LaneKind::kPayload, &result), Status::kOk);
+  EXPECT_EQ(arena->Reshare(LaneKind::kPayload, {}, &result), Status::kOk);
   EXPECT_EQ(result.dropped_os_pages, 0U);
   for (std::size_t i = 0; i < blocks.size(); ++i) std::memset(blocks[i], 'a', sizes[i]);
-  EXPECT_EQ(arena->Reshare(LaneKind::kPayload, &result), Status::kOk);
+  EXPECT_EQ(arena->Reshare(LaneKind::kPayload, {}, &result), Status::kOk);
   EXPECT_GE(result.dropped_os_pages * os::PageSize(), 43 * kMiB);
   for (std::size_t i = 0; i < blocks.size(); ++i) EXPECT_EQ(blocks[i][sizes[i] - 1], 'a');
   for (char* const block : blocks) arena->Free(block);
@@ -150,9 +174,9 @@ TEST(ReshareTest, OnlyASealedArenaHasSomethingToCompareWith) {
   Arena* const arena = Arena::Create({});
   void* const block = arena->Allocate(LaneKind::kObjects, 16);
   Reshared result;
-  EXPECT_EQ(arena->Reshare(LaneKind::kObjects, &result), Status::kWrongState);
+  EXPECT_EQ(arena->Reshare(LaneKind::kObjects, {}, &result), Status::kWrongState);
   ASSERT_EQ(arena->Abandon(), Status::kOk);
-  EXPECT_EQ(arena->Reshare(LaneKind::kObjects, &result), Status::kWrongState);
+  EXPECT_EQ(arena->Reshare(LaneKind::kObjects, {}, &result), Status::kWrongState);
   arena->Free(block);
   arena->DropHandle();
 }
@@ -164,7 +188,7 @@ TEST(ReshareTest, LockedMemoryStaysWhereItIs) {
   const std::size_t copied = data->Private(LaneKind::kObjects);
   if (::mlock(data->blocks[0][0], os::PageSize()) != 0) GTEST_SKIP() << "RLIMIT_MEMLOCK is too low";
   Reshared result;
-  EXPECT_EQ(data->arena->Reshare(LaneKind::kObjects, &result), Status::kOk);
+  EXPECT_EQ(data->arena->Reshare(LaneKind::kObjects, {}, &result), Status::kOk);
   EXPECT_LT(result.dropped_os_pages, copied);
   EXPECT_EQ(data->Private(LaneKind::kObjects), copied - result.dropped_os_pages);
   EXPECT_EQ(data->blocks[0][1][0], 1);
@@ -177,7 +201,7 @@ TEST(ReshareTest, WithoutProcOrFilesNothingIsDropped) {
                                 if (data->arena->Seal() != Status::kOk) return 1;
                                 Reshared result;
                                 const Status status =
-                                    data->arena->Reshare(LaneKind::kObjects, &result);
+                                    data->arena->Reshare(LaneKind::kObjects, {}, &result);
                                 return status == Status::kUnsupported ? 0 : 2;
                               }),
             0);
@@ -187,7 +211,7 @@ TEST(ReshareTest, WithoutProcOrFilesNothingIsDropped) {
                           auto data = std::make_unique<Filled>();
                           if (data->arena->Seal() != Status::kOk) return 1;
                           Reshared result;
-                          if (data->arena->Reshare(LaneKind::kObjects, &result) != Status::kOk)
+                          if (data->arena->Reshare(LaneKind::kObjects, {}, &result) != Status::kOk)
                             return 2;
                           if (result.compared_os_pages != 0) return 3;
                           return data->blocks[0][250][0] == static_cast<char>(250) ? 0 : 4;
