@@ -21,6 +21,7 @@ from bench.readers import read_everything
 
 MODULE = "bench.reshare"
 _MORTAL = {} if harness.NO_IMMORTALS[0] else {"keep_mortal": (int, float)}
+_OPTIONS = {**_MORTAL, "reshare": "never"}  # but when it is called here
 _WARM_UP_SCALE = 0.001
 _QUICK_SCALE = 0.05
 _MAX_LEFT = 0.01  # of what was copied
@@ -40,7 +41,7 @@ def tree(request: dict[str, Any]) -> dict[str, Any]:
     """
     dataset = DATASETS[request["dataset"]]
     read_everything(dataset.build(_WARM_UP_SCALE), dataset)  # imports, caches of code and types
-    with harness.prepared("frozen", dataset.name, {**dataset.options, **_MORTAL}) as arena:
+    with harness.prepared("frozen", dataset.name, {**dataset.options, **_OPTIONS}) as arena:
         root = dataset.build(request["scale"])
     child = harness.Child(lambda: [_read(arena, root, dataset) for _ in range(_PASSES)])
     passes = child.answer()

@@ -20,6 +20,8 @@ class GcPause {
   static void Prepare();
   // A block begins. The first open block disables collection.
   static void Begin() noexcept;
+  // Whether a block is open.
+  static bool IsOn() noexcept;
   // From now on a collection is followed by disabling again. Frees no object: what went to a free
   // list here would be the first memory that the block uses. False with an exception set when there
   // is no memory.

@@ -18,8 +18,8 @@ namespace py = pybind11;
 namespace frozen_arena {
 namespace {
 
-// The functions that a block calls while its allocations are routed, or right before. They are
-// plain C functions of one argument: pybind11's calls make a tuple, and a tuple that is freed on
+// The functions that may be called while allocations are routed, or right before. They are plain C
+// functions of one argument or none: pybind11's calls make a tuple, and a tuple that is freed on
 // the wrong side of the border goes to a free list and takes memory across it.
 
 Arena* ArenaOf(PyObject* handle) {
@@ -59,6 +59,11 @@ PyObject* Leave(PyObject* /*module*/, PyObject* handle) {
   return PyFloat_FromDouble(os::Seconds() - begun);
 }
 
+// block_is_open(): whether any thread has a block open.
+PyObject* BlockIsOpen(PyObject* /*module*/, PyObject* /*none*/) {
+  return PyBool_FromLong(GcPause::IsOn() ? 1 : 0);
+}
+
 // route_thread(arena or None)
 PyObject* RouteThreadFromPython(PyObject* /*module*/, PyObject* handle) {
   RouteThread(ArenaOf(handle));
@@ -74,6 +79,7 @@ PyObject* RouteAllThreadsFromPython(PyObject* /*module*/, PyObject* handle) {
 PyMethodDef plain_functions[] = {
     {"enter", &Enter, METH_O, nullptr},
     {"leave", &Leave, METH_O, nullptr},
+    {"block_is_open", &BlockIsOpen, METH_NOARGS, nullptr},
     {"route_thread", &RouteThreadFromPython, METH_O, nullptr},
     {"route_all_threads", &RouteAllThreadsFromPython, METH_O, nullptr},
 #if FZA_WATCH_RESUMES

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from frozen_arena._resharing import Turns, after_collections
 from frozen_arena._support import core
 from frozen_arena.errors import ArenaStateError, Unsupported
 from frozen_arena.report import FreezeReport, LaneSharing, Sharing
@@ -21,12 +22,13 @@ class Arena:
     Made by `frozen_arena.frozen_arena`; not to be made by hand.
     """
 
-    __slots__ = ("__weakref__", "_handle", "_name", "_report")
+    __slots__ = ("__weakref__", "_handle", "_name", "_report", "_reshares")
 
     def __init__(self, name: str | None, handle: Any) -> None:
         self._name = name
         self._handle = handle
         self._report: FreezeReport | None = None
+        self._reshares = False
 
     @property
     def name(self) -> str | None:
@@ -102,6 +104,8 @@ class Arena:
 
 
 _arenas: list[Arena] = []
+_between_requests = Turns()
+_after_collections = False
 _prune_at = 64
 
 
@@ -129,19 +133,50 @@ def sharing() -> Sharing:
     return _sharing_of(_arenas)
 
 
-def reshare(*, payload: bool = False) -> int:
+def reshare(*, payload: bool = False, budget: float | None = None) -> int:
     """`Arena.reshare` of all sealed arenas of this process, to be called between requests.
 
     Args:
         payload: as there.
+        budget: do only a part, and only if all these calls together have taken no more than this
+            share of the time; 0.01 is a hundredth. For hosts, which can then call it after each
+            request: a part takes some milliseconds, and most calls return at once. None: all.
 
     Returns:
         Bytes given back.
 
     Raises:
+        TypeError, ValueError: `budget` is no number, or not above 0 and at most 1; or both
+            arguments are given.
         Unsupported: ``/proc/self/pagemap`` cannot be read.
     """
-    return _reshare(list(_arenas), payload)
+    if budget is None:
+        return _reshare(list(_arenas), payload)
+    if isinstance(budget, bool) or not isinstance(budget, (int, float)):
+        raise TypeError(f"budget takes a number or None, not {type(budget).__name__}")
+    if not 0 < budget <= 1:
+        raise ValueError(f"budget is a share of the time, above 0 and at most 1; {budget} is not")
+    if payload:
+        raise ValueError("with a budget the objects lane alone is given back; drop payload=True")
+    given_back = _between_requests.take(_arenas, budget)
+    if given_back is None:
+        raise Unsupported(_NO_PAGEMAP)
+    return given_back
+
+
+def reshare_by_itself(arena: Arena) -> None:
+    """From now on copies of `arena`, which is sealed, are given back after collections."""
+    global _after_collections
+    arena._reshares = True
+    if _after_collections:
+        return
+    _after_collections = True
+    native = core()
+    assert native is not None
+    after_collections(
+        lambda: [one for one in _arenas if one._reshares],
+        lambda: not native.block_is_open(),  # what is made now might lie in an arena
+    )
 
 
 def _reshare(chosen: Iterable[Arena], payload: bool) -> int:

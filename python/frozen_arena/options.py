@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,6 +17,7 @@ TypeChoice = (
 
 _THREADS = ("current", "all")
 _HUGE_PAGES = ("auto", "never")
+_RESHARE = ("auto", "never")
 _ON_UNSUPPORTED = ("warn", "raise", "ignore")
 
 
@@ -56,6 +58,7 @@ class BlockOptions:
     instance_dicts: bool = False
     huge_pages: Literal["auto", "never"] = "auto"
     limit: int | None = None
+    reshare: Literal["auto", "never"] | None = None
     on_unsupported: Literal["warn", "raise", "ignore"] = "warn"
 
     def __post_init__(self) -> None:
@@ -68,6 +71,8 @@ class BlockOptions:
             raise TypeError(f"name takes a str or None, not {type(self.name).__name__}")
         _one_of("threads", self.threads, _THREADS)
         _one_of("huge_pages", self.huge_pages, _HUGE_PAGES)
+        if self.reshare is not None:
+            _one_of("reshare", self.reshare, _RESHARE)
         _one_of("on_unsupported", self.on_unsupported, _ON_UNSUPPORTED)
         if not isinstance(self.instance_dicts, bool):
             raise TypeError(
@@ -76,6 +81,13 @@ class BlockOptions:
         self._check_limit()
         for field in ("keep_mortal", "also_freeze"):
             object.__setattr__(self, field, _types_or_predicate(field, getattr(self, field)))
+
+    @property
+    def reshares(self) -> bool:
+        """Whether copies are given back without being asked: by default where all are counted."""
+        if self.reshare is None:
+            return sys.version_info < (3, 12)
+        return self.reshare == "auto"
 
     def _check_limit(self) -> None:
         if self.limit is None:

@@ -11,6 +11,7 @@ from forking import run_python
 WRONG_VALUES = [
     ({"threads": "some"}, ("current", "all")),
     ({"huge_pages": "maybe"}, ("auto",)),
+    ({"reshare": "always"}, ("auto", "never")),
     ({"on_unsupported": "explode"}, ("warn", "raise", "ignore")),
     ({"limit": -1}, ("limit",)),
 ]
@@ -25,6 +26,7 @@ WRONG_TYPES = [
     ({"limit": "1 GiB"}, ("limit", "bytes")),
     ({"limit": 1.5}, ("limit", "bytes")),
     ({"huge_pages": 7}, ("huge_pages",)),
+    ({"reshare": True}, ("reshare", "str")),
     ({"on_unsupported": None}, ("on_unsupported",)),
 ]
 

@@ -178,6 +178,24 @@ def test_free_lists_carry_nothing_out_of_a_block() -> None:
     )
 
 
+def test_free_lists_carry_nothing_into_a_block_though_others_watch_the_collector() -> None:
+    run_python(
+        """
+        seen = []
+        def watch(phase, info):
+            seen.append((phase, float(len(seen)), [], {}, dict(info)))
+            del seen[:-1]
+        gc.callbacks.append(watch)
+        for _ in range(3):
+            with frozen_arena() as arena:
+                data = [float(len(seen)), [1], {2: 3}, (seen, 2), [], {}]
+            assert all(item in arena for item in data), [item in arena for item in data]
+        assert gc.callbacks[0] is watch and gc.callbacks.count(watch) == 1
+        assert seen[-1][0] == "stop"
+        """
+    )
+
+
 def test_name_is_optional_and_a_missing_one_is_none() -> None:
     run_python(
         """

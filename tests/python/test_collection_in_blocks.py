@@ -55,7 +55,8 @@ def test_collection_is_enabled_or_disabled_after_a_block_as_it_was_before(
         callbacks = list(gc.callbacks)
         def refuse(kind):
             raise LookupError
-        block = frozen_arena(keep_mortal=refuse if ending == "predicate raises" else ())
+        types = refuse if ending == "predicate raises" else ()
+        block = frozen_arena(keep_mortal=types, reshare="never")
         def leave():
             try:
                 block.__exit__(None, None, None)

@@ -13,7 +13,7 @@ def read(data):
     for row in data:
         for item in row:
             assert item is not None
-with frozen_arena("rows", **COUNTED) as arena:
+with frozen_arena("rows", reshare="never", **COUNTED) as arena:
     data = [[n + 0.5, n + 1000, float(n)] for n in range(50_000)]
 """
 
@@ -102,7 +102,7 @@ def test_all_arenas_are_asked_at_once_and_the_open_one_is_left_alone() -> None:
     run_python(
         COUNTED
         + """
-with frozen_arena("more", **COUNTED) as more:
+with frozen_arena("more", reshare="never", **COUNTED) as more:
     rest = [[n + 0.5, n] for n in range(50_000)]
 def worker():
     read(data)
@@ -204,4 +204,158 @@ assert arena.reshare(payload=True) == 0
 assert data[7] == [7.5, 1007, 7.0]
 """,
         env={"FROZEN_ARENA_TEST_FAULTS": "no_memfd"},
+    )
+
+
+def test_with_a_budget_calls_give_back_all_of_it_in_a_share_of_the_time() -> None:
+    """On a clock of its own: what a turn takes is what the test says."""
+    run_python(
+        COUNTED
+        + """
+from frozen_arena import _resharing
+now = 100.0
+def clock():
+    global now
+    now += 0.001  # so that a turn takes a millisecond
+    return now
+_resharing.perf_counter = clock
+def worker():
+    global now
+    read(data)
+    before = copied(arena)
+    first = fa.reshare(budget=0.01)
+    at_once = [fa.reshare(budget=0.01) for _ in range(50)]
+    now += 0.2
+    later = [first]
+    for _ in range(20):
+        later.append(fa.reshare(budget=0.01))
+        now += 0.2
+    return before, first, at_once, sum(later), copied(arena)
+before, first, at_once, given_back, left = fork_and_report(worker)
+assert first > 0 and set(at_once) == {0}, (first, at_once)
+assert given_back == (before - left) * os.sysconf("SC_PAGE_SIZE") and left <= 2, (before, left)
+"""
+    )
+
+
+def test_one_turn_is_bounded_however_large_the_arena_is() -> None:
+    run_python(
+        """
+from frozen_arena._resharing import _COMPARED, _VISITED, Turns
+asked = []
+class Handle:
+    def reshare(self, lane, first, visit, compare):
+        asked.append((lane, first, visit, compare))
+        return 10, (first + 5) % 15
+class Sealed:
+    state = "sealed"
+    _handle = Handle()
+class Building:
+    state = "building"
+turns = Turns()
+arenas = [Sealed(), Building(), Sealed()]
+given_back = [turns.take(arenas, 1) for _ in range(8)]
+assert given_back == [10, 10, 10, 0, 10, 10, 10, 10], given_back
+assert asked == [(0, first, _VISITED, _COMPARED) for first in (0, 5, 10, 0, 5, 10, 0)], asked
+assert turns.take([], 1) == 0 and turns.take(arenas[1:2], 1) == 0
+"""
+    )
+
+
+def test_after_collections_copies_go_back_by_themselves() -> None:
+    run_python(
+        COUNTED
+        + """
+with frozen_arena("auto", reshare="auto", **COUNTED) as auto:
+    own = [[n + 0.5, n + 1000] for n in range(50_000)]
+def worker():
+    from frozen_arena import _resharing
+    now = 1000.0
+    def clock():
+        nonlocal now
+        now += 0.001
+        return now
+    _resharing.perf_counter = clock
+    read(own)
+    read(data)
+    before = copied(auto), copied(arena)
+    gc.collect()
+    for _ in range(60):
+        now += 1
+        gc.collect(0)
+    return before, (copied(auto), copied(arena))
+(own_before, other_before), (own_left, other_left) = fork_and_report(worker)
+assert own_before > 500 and own_left <= 2, (own_before, own_left)
+assert other_left == other_before, "reshare='never' leaves it alone"
+"""
+    )
+
+
+def test_by_default_copies_go_back_by_themselves_where_everything_is_counted() -> None:
+    run_python(
+        """
+callbacks = len(gc.callbacks)
+with frozen_arena():
+    data = [object()]
+assert (len(gc.callbacks) == callbacks) == HAS_IMMORTAL_OBJECTS
+with frozen_arena(reshare="auto"):
+    data = [object()]
+with frozen_arena(reshare="auto"):
+    data = [object()]
+assert len(gc.callbacks) == callbacks + 1
+"""
+    )
+
+
+def test_collections_inside_a_block_are_no_occasion() -> None:
+    run_python(
+        COUNTED
+        + """
+with frozen_arena("auto", reshare="auto", **COUNTED) as auto:
+    own = [[n + 0.5, n + 1000] for n in range(50_000)]
+def worker():
+    with frozen_arena("next"):
+        read(own)
+        before = copied(auto)
+        gc.collect()
+        inside = copied(auto)
+    gc.collect()
+    return before, inside
+before, inside = fork_and_report(worker)
+assert inside >= before > 500, (before, inside)
+"""
+    )
+
+
+def test_without_proc_it_stops_trying_and_says_nothing() -> None:
+    finished = run_python(
+        """
+callbacks = len(gc.callbacks)
+with frozen_arena(reshare="auto"):
+    data = [object()]
+gc.collect()
+assert len(gc.callbacks) == callbacks
+""",
+        env={"FROZEN_ARENA_TEST_FAULTS": "no_proc"},
+    )
+    assert finished.stderr == ""
+
+
+def test_wrong_budget_is_an_error_that_says_what_is_accepted() -> None:
+    run_python(
+        """
+for wrong, kind, word in [
+    ({"budget": 0}, ValueError, "above 0"),
+    ({"budget": 2}, ValueError, "at most 1"),
+    ({"budget": "1%"}, TypeError, "number"),
+    ({"budget": True}, TypeError, "number"),
+    ({"budget": 0.01, "payload": True}, ValueError, "payload"),
+]:
+    try:
+        fa.reshare(**wrong)
+    except kind as error:
+        assert word in str(error), error
+    else:
+        raise AssertionError(wrong)
+"""
     )

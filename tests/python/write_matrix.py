@@ -170,7 +170,7 @@ def run_pair(pair: Pair) -> Result:
     held: list[Any] = [
         pair.build()
     ]  # once outside: fills caches of modules, and makes the list's items
-    with frozen_arena(pair.name, **dict(pair.block)) as arena:
+    with frozen_arena(pair.name, reshare="never", **dict(pair.block)) as arena:
         held[0] = pair.build()  # into the list, not a local: an old local writes from 3.14 on
     facts = {
         "name": pair.name,
