@@ -1,4 +1,4 @@
-"""Resharing a little at a time: whose turn it is, when the next one is due, and who asks.
+"""Resharing a little at a time: whose turn it is, when the next one is due, and who asks for it.
 
 A turn looks at a slice of one arena's objects lane and takes a few milliseconds. The next is due
 when as much time has passed that turns take no more than their share of it.
@@ -6,17 +6,21 @@ when as much time has passed that turns take no more than their share of it.
 
 from __future__ import annotations
 
-import gc
 import os
+import warnings
+from _thread import start_new_thread  # and sleep() below: as they were when this was imported, so
 from collections.abc import Callable, Sequence
-from time import perf_counter
+from time import perf_counter, sleep  # that a later gevent makes greenlets of neither or of both
 from typing import Any, Protocol
 
-__all__ = ["Turns", "after_collections"]
+from frozen_arena.errors import FrozenArenaWarning
 
-_VISITED = 1 << 17  # OS pages a turn, of which only /proc/self/pagemap is read
-_COMPARED = 1 << 12  # OS pages a turn
-_SHARE = 0.01  # of the time of a process, for turns after collections
+__all__ = ["Resharer", "Turns"]
+
+_VISITED = 1 << 15  # OS pages a turn, of which only /proc/self/pagemap is read
+_COMPARED = 1 << 10  # OS pages a turn
+_SHARE = 0.01  # of the time of a process, for turns that nobody asks for
+_REST = 0.05  # seconds at least between two of these
 
 
 class _Sealed(Protocol):
@@ -38,9 +42,9 @@ class Turns:
         self._process = 0  # that is in the middle of a turn
 
     @property
-    def is_due(self) -> bool:
-        """Whether enough time has passed since the last turn."""
-        return perf_counter() >= self._due
+    def due_in(self) -> float:
+        """Seconds until the next turn is due; not above 0 when it is."""
+        return self._due - perf_counter()
 
     def take(self, arenas: Sequence[_Sealed], share: float) -> int | None:
         """Takes a turn, if one is due and not under way: a collection may begin in the middle.
@@ -80,17 +84,37 @@ class Turns:
         return given_back
 
 
-def after_collections(chosen: Callable[[], Sequence[_Sealed]], may: Callable[[], bool]) -> None:
-    """From now on the collector's end is an occasion for a turn; for the life of the process.
+class Resharer:
+    """Takes turns without being asked, in forked children.
 
-    Args:
-        chosen: gives the arenas.
-        may: whether now is a good moment.
+    A thread that nobody waits for, because nothing else is sure to come by: a worker that answers
+    requests may not collect once in its life. It sleeps without the GIL and holds no lock, so that
+    a fork of the child finds it harmless. The parent has none, and forks from a process without
+    threads.
     """
-    turns = Turns()
 
-    def take_turn(phase: str, _info: dict[str, int]) -> None:
-        if phase == "stop" and may() and turns.is_due and turns.take(chosen(), _SHARE) is None:
-            gc.callbacks.remove(take_turn)
+    def __init__(self, chosen: Callable[[], Sequence[_Sealed]], may: Callable[[], bool]) -> None:
+        self._chosen = chosen
+        self._may = may
+        self._turns = Turns()
+        os.register_at_fork(after_in_child=self._start)
 
-    gc.callbacks.append(take_turn)
+    def _start(self) -> None:
+        if not any(arena.state == "sealed" for arena in self._chosen()):
+            return
+        try:
+            start_new_thread(self._run, ())
+        except RuntimeError as error:
+            warnings.warn(
+                f"copies are not given back by themselves: {error}; raise RLIMIT_NPROC, or call "
+                "frozen_arena.reshare(budget=0.01) between requests",
+                FrozenArenaWarning,
+                stacklevel=2,
+            )
+
+    def _run(self) -> None:
+        while self._may_go_on():
+            sleep(max(_REST, self._turns.due_in))
+
+    def _may_go_on(self) -> bool:
+        return not self._may() or self._turns.take(self._chosen(), _SHARE) is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from frozen_arena._resharing import Turns, after_collections
+from frozen_arena._resharing import Resharer, Turns
 from frozen_arena._support import core
 from frozen_arena.errors import ArenaStateError, Unsupported
 from frozen_arena.report import FreezeReport, LaneSharing, Sharing
@@ -105,7 +105,7 @@ class Arena:
 
 _arenas: list[Arena] = []
 _between_requests = Turns()
-_after_collections = False
+_resharer: Resharer | None = None
 _prune_at = 64
 
 
@@ -165,18 +165,15 @@ def reshare(*, payload: bool = False, budget: float | None = None) -> int:
 
 
 def reshare_by_itself(arena: Arena) -> None:
-    """From now on copies of `arena`, which is sealed, are given back after collections."""
-    global _after_collections
+    """From now on children give copies of `arena`, which is sealed, back without being asked."""
+    global _resharer
     arena._reshares = True
-    if _after_collections:
-        return
-    _after_collections = True
     native = core()
-    assert native is not None
-    after_collections(
-        lambda: [one for one in _arenas if one._reshares],
-        lambda: not native.block_is_open(),  # what is made now might lie in an arena
-    )
+    if _resharer is None and native is not None:
+        _resharer = Resharer(
+            lambda: [one for one in arenas() if one._reshares],
+            lambda: not native.block_is_open(),  # what is made now might lie in an arena
+        )
 
 
 def _reshare(chosen: Iterable[Arena], payload: bool) -> int:

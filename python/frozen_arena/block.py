@@ -74,8 +74,8 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
             Linux 6.1), ``"never"`` not.
         limit: bytes that the arena may take; what does not fit goes to the ordinary heap and is
             counted.
-        reshare: ``"auto"`` gives copies whose content has returned back after collections, with at
-            most a hundredth of the time of each process (`Arena.reshare`); ``"never"`` only
+        reshare: ``"auto"`` starts a thread in each forked child that gives copies whose content has
+            returned back (`Arena.reshare`), for at most a hundredth of its time; ``"never"``: only
             when `reshare` is called. None: ``"auto"`` on CPython 3.11, ``"never"`` from 3.12 on.
         on_unsupported: what happens where arenas do not work: ``"warn"``, ``"raise"`` or
             ``"ignore"``.

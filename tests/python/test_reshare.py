@@ -262,79 +262,182 @@ assert turns.take([], 1) == 0 and turns.take(arenas[1:2], 1) == 0
     )
 
 
-def test_after_collections_copies_go_back_by_themselves() -> None:
-    run_python(
-        COUNTED
-        + """
+AUTO = (
+    COUNTED
+    + """
+import time
 with frozen_arena("auto", reshare="auto", **COUNTED) as auto:
     own = [[n + 0.5, n + 1000] for n in range(50_000)]
+def wait_for(what, seconds=30):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if what():
+            return True
+        time.sleep(0.01)
+    return False
+"""
+)
+
+
+OS_THREADS = """
+def os_threads():
+    return len(os.listdir("/proc/self/task"))
+"""
+
+
+def test_in_children_copies_go_back_by_themselves() -> None:
+    run_python(
+        AUTO
+        + """
 def worker():
-    from frozen_arena import _resharing
-    now = 1000.0
-    def clock():
-        nonlocal now
-        now += 0.001
-        return now
-    _resharing.perf_counter = clock
     read(own)
     read(data)
-    before = copied(auto), copied(arena)
-    gc.collect()
-    for _ in range(60):
-        now += 1
-        gc.collect(0)
-    return before, (copied(auto), copied(arena))
-(own_before, other_before), (own_left, other_left) = fork_and_report(worker)
-assert own_before > 500 and own_left <= 2, (own_before, own_left)
-assert other_left == other_before, "reshare='never' leaves it alone"
+    other = copied(arena)
+    held = [row[0] for row in own]  # what is held is not given back
+    while_held = copied(auto)
+    held = None
+    return while_held, wait_for(lambda: copied(auto) <= 2), other, copied(arena)
+while_held, gone, other, other_left = fork_and_report(worker)
+assert while_held > 100 and gone, while_held
+assert other_left == other > 500, "reshare='never' leaves it alone"
 """
     )
 
 
-def test_by_default_copies_go_back_by_themselves_where_everything_is_counted() -> None:
+def test_it_takes_no_more_than_its_share_of_the_time() -> None:
+    """On a clock of its own: each look at it is a millisecond later."""
     run_python(
         """
-callbacks = len(gc.callbacks)
-with frozen_arena():
-    data = [object()]
-assert (len(gc.callbacks) == callbacks) == HAS_IMMORTAL_OBJECTS
-with frozen_arena(reshare="auto"):
-    data = [object()]
-with frozen_arena(reshare="auto"):
-    data = [object()]
-assert len(gc.callbacks) == callbacks + 1
+from frozen_arena import _resharing
+now, slept = 100.0, []
+def clock():
+    global now
+    now += 0.001
+    return now
+def sleep(seconds):
+    global now
+    slept.append(seconds)
+    now += seconds
+class Handle:
+    turns = 0
+    def reshare(self, lane, first, visit, compare):
+        global now
+        self.turns += 1
+        now += 0.002
+        return (0, 0) if self.turns < 100 else None
+class Sealed:
+    state = "sealed"
+    _handle = Handle()
+_resharing.perf_counter, _resharing.sleep = clock, sleep
+resharer = _resharing.Resharer(lambda: [Sealed()], lambda: True)
+start = now
+resharer._run()
+assert Sealed._handle.turns == 100
+assert 100 * 0.003 <= 0.011 * (now - start), (now - start)
+assert now - start < 60, (now - start)
+assert min(slept) >= 0.05
 """
     )
 
 
-def test_collections_inside_a_block_are_no_occasion() -> None:
+def test_children_reshare_by_default_where_everything_is_counted_and_parents_never() -> None:
     run_python(
-        COUNTED
+        OS_THREADS
         + """
-with frozen_arena("auto", reshare="auto", **COUNTED) as auto:
-    own = [[n + 0.5, n + 1000] for n in range(50_000)]
+with frozen_arena():
+    data = [object()]
+assert os_threads() == 1
+assert fork_and_report(os_threads) == (1 if HAS_IMMORTAL_OBJECTS else 2)
+with frozen_arena(reshare="auto"):
+    data = [object()]
+with frozen_arena(reshare="auto"):
+    data = [object()]
+assert os_threads() == 1
+assert fork_and_report(lambda: (os_threads(), fork_and_report(os_threads))) == [2, 2]
+"""
+    )
+
+
+def test_a_child_without_such_an_arena_has_no_thread() -> None:
+    run_python(
+        OS_THREADS
+        + """
+with frozen_arena(reshare="auto") as arena:
+    pass
+try:
+    with frozen_arena(reshare="auto"):
+        raise ValueError
+except ValueError:
+    pass
+with frozen_arena(reshare="never"):
+    data = [object()]
+assert fork_and_report(os_threads) == 1
+"""
+    )
+
+
+def test_a_child_that_gets_no_thread_says_what_to_do_instead() -> None:
+    finished = run_python(
+        """
+from frozen_arena import _resharing
+def refuse(*_):
+    raise RuntimeError("can't start new thread")
+_resharing.start_new_thread = refuse
+with frozen_arena(reshare="auto"):
+    data = [object()]
+assert fork_and_report(lambda: len(data)) == 1
+"""
+    )
+    assert "can't start new thread; raise RLIMIT_NPROC, or call" in finished.stderr
+    assert "frozen_arena.reshare(budget=0.01) between requests" in finished.stderr
+
+
+def test_while_a_block_is_open_it_waits() -> None:
+    run_python(
+        AUTO
+        + """
 def worker():
-    with frozen_arena("next"):
+    with frozen_arena("next") as following:
         read(own)
         before = copied(auto)
-        gc.collect()
+        time.sleep(0.5)
         inside = copied(auto)
-    gc.collect()
-    return before, inside
-before, inside = fork_and_report(worker)
-assert inside >= before > 500, (before, inside)
+    return before, inside, wait_for(lambda: copied(auto) <= 2)
+before, inside, gone = fork_and_report(worker)
+assert inside >= before > 100 and gone, (before, inside)
+"""
+    )
+
+
+def test_a_child_that_reshares_ends_as_any_other() -> None:
+    """By returning, by sys.exit and by a signal, while turns are taken."""
+    run_python(
+        AUTO
+        + """
+import signal
+_resharing = sys.modules["frozen_arena._resharing"]
+_resharing._REST = 0.0
+def end_in_child(how):
+    pid = os.fork()
+    if pid == 0:
+        read(own)
+        how()
+        os.abort()
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+for _ in range(10):
+    assert end_in_child(lambda: os._exit(3)) == 3
+    assert end_in_child(lambda: sys.exit(4)) == 4
+    assert end_in_child(lambda: os.kill(os.getpid(), signal.SIGTERM)) == -signal.SIGTERM
 """
     )
 
 
 def test_without_proc_it_stops_trying_and_says_nothing() -> None:
     finished = run_python(
-        """
-callbacks = len(gc.callbacks)
-with frozen_arena(reshare="auto"):
-    data = [object()]
-gc.collect()
-assert len(gc.callbacks) == callbacks
+        OS_THREADS
+        + AUTO
+        + """
+assert fork_and_report(lambda: wait_for(lambda: os_threads() == 1))
 """,
         env={"FROZEN_ARENA_TEST_FAULTS": "no_proc"},
     )
