@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "arena/faults.h"
@@ -21,6 +22,12 @@
 #endif
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_process_madvise
+#define SYS_process_madvise 440
 #endif
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8U
@@ -198,8 +205,24 @@ bool PunchAnonymous(std::uintptr_t address, std::size_t size) noexcept {
   return ::madvise(Pointer(address), size, MADV_DONTNEED) == 0;
 }
 
-bool DropCopies(std::uintptr_t address, std::size_t size) noexcept {
-  return PunchAnonymous(address, size);  // one request, which does either by what is mapped
+std::size_t DropCopies(const Stretch* stretches, std::size_t count) noexcept {
+  static_assert(sizeof(Stretch) == sizeof(iovec));
+  if (Injected(Fault::kMemory)) return 0;
+  std::size_t together = 0;  // bytes that one request for all has dropped, from the first on
+  const auto self = static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0));
+  if (self >= 0) {
+    const long advised = ::syscall(SYS_process_madvise, self, stretches, count, MADV_DONTNEED, 0);
+    if (advised > 0) together = static_cast<std::size_t>(advised);
+    ::close(self);
+  }
+  std::size_t passed = 0;
+  std::size_t dropped = 0;
+  for (const Stretch* one = stretches; one != stretches + count; ++one) {
+    passed += one->size;
+    if (passed <= together || ::madvise(Pointer(one->address), one->size, MADV_DONTNEED) == 0)
+      dropped += one->size;
+  }
+  return dropped;
 }
 
 bool SealFile(int descriptor) noexcept {

@@ -81,9 +81,15 @@ bool WriteAll(int descriptor, const void* source, std::size_t size, std::size_t 
 bool PunchFile(int descriptor, std::size_t offset, std::size_t size) noexcept;
 // The same for ordinary private memory.
 bool PunchAnonymous(std::uintptr_t address, std::size_t size) noexcept;
-// Drops what this process has copied of a private mapping: it shows the file again (MADV_DONTNEED;
-// refused where memory is locked, mlock(2)).
-bool DropCopies(std::uintptr_t address, std::size_t size) noexcept;
+// Drops what this process has copied of private mappings, which show their files again
+// (MADV_DONTNEED; refused where memory is locked, mlock(2)). One request for all where the kernel
+// takes that from a process for itself (process_madvise(2), Linux 6.13), otherwise one each, for
+// twice the time. Returns how many bytes were dropped.
+struct Stretch {  // as the kernel's iovec
+  std::uintptr_t address;
+  std::size_t size;
+};
+std::size_t DropCopies(const Stretch* stretches, std::size_t count) noexcept;
 // Makes the file immutable for everybody. Refused with EBUSY while any process maps it shared and
 // writable.
 bool SealFile(int descriptor) noexcept;

@@ -1,5 +1,6 @@
 #include "arena/reshare.h"
 
+#include <array>
 #include <cstring>
 #include <new>
 
@@ -7,45 +8,81 @@
 #include "arena/lane.h"
 #include "arena/os_memory.h"
 #include "arena/page_accounting.h"
-#include "arena/units.h"
 
 namespace frozen_arena {
 namespace {
 
-// Collects equal OS pages that lie side by side, to drop them with one request.
-class EqualRun {
+// Collects equal OS pages, to drop them with one request.
+class EqualOsPages {
  public:
-  explicit EqualRun(Reshared* result) : result_(result) {}
+  explicit EqualOsPages(Reshared* result) : result_(result) {}
 
   void Add(std::uintptr_t os_page) noexcept {
-    if (os_page != end_ || end_ - begin_ >= kLongest) {
-      Drop();
-      begin_ = os_page;
+    if (count_ != 0 && os_page == stretches_[count_ - 1].address + stretches_[count_ - 1].size) {
+      stretches_[count_ - 1].size += os::PageSize();
+    } else {
+      stretches_[count_++] = {os_page, os::PageSize()};
     }
-    end_ = os_page + os::PageSize();
+    if (++os_pages_ == kMost) Drop();
   }
 
   void Drop() noexcept {
-    if (begin_ != end_ && os::DropCopies(begin_, end_ - begin_)) {
-      result_->dropped_os_pages += (end_ - begin_) / os::PageSize();
-    }
-    begin_ = end_ = 0;
+    if (count_ == 0) return;
+    result_->dropped_os_pages += os::DropCopies(stretches_.data(), count_) / os::PageSize();
+    count_ = os_pages_ = 0;
   }
 
  private:
-  // What was compared first waits no longer than the comparison of so much.
-  static constexpr std::size_t kLongest = kGranuleSize;
+  // What was compared first waits no longer than the comparison of so many.
+  static constexpr std::size_t kMost = 512;
 
   Reshared* result_;
-  std::uintptr_t begin_ = 0;
-  std::uintptr_t end_ = 0;
+  std::array<os::Stretch, kMost> stretches_{};
+  std::size_t count_ = 0;
+  std::size_t os_pages_ = 0;
+};
+
+// Compares copies with their pristine side, each while the next is on its way from memory.
+class Comparison {
+ public:
+  explicit Comparison(Reshared* result) : result_(result), equal_(result) {}
+
+  void Add(const void* copy, const void* pristine) noexcept {
+    Fetch(copy);
+    Fetch(pristine);
+    CompareLast();
+    copy_ = copy;
+    pristine_ = pristine;
+    ++result_->compared_os_pages;
+  }
+
+  void Finish() noexcept {
+    CompareLast();
+    equal_.Drop();
+  }
+
+ private:
+  static void Fetch(const void* os_page) noexcept {
+    constexpr std::size_t kCacheLine = 64;
+    for (std::size_t offset = 0; offset < os::PageSize(); offset += kCacheLine)
+      __builtin_prefetch(static_cast<const char*>(os_page) + offset);
+  }
+
+  void CompareLast() noexcept {
+    if (copy_ == nullptr || std::memcmp(copy_, pristine_, os::PageSize()) != 0) return;
+    equal_.Add(reinterpret_cast<std::uintptr_t>(copy_));
+  }
+
+  Reshared* result_;
+  EqualOsPages equal_;
+  const void* copy_ = nullptr;
+  const void* pristine_ = nullptr;
 };
 
 struct Walk {
   const Lane& lane;
   std::size_t left;  // OS pages that may still be compared
-  Reshared* result;
-  EqualRun equal;
+  Comparison comparison;
 };
 
 bool Compare(void* context, std::uintptr_t os_page) noexcept {
@@ -54,8 +91,7 @@ bool Compare(void* context, std::uintptr_t os_page) noexcept {
       reinterpret_cast<const void*>(os_page);  // NOLINT(performance-no-int-to-ptr)
   const void* const pristine = walk->lane.Pristine(AddressMap::Find(os_page), copy);
   if (pristine == nullptr) return true;
-  ++walk->result->compared_os_pages;
-  if (std::memcmp(copy, pristine, os::PageSize()) == 0) walk->equal.Add(os_page);
+  walk->comparison.Add(copy, pristine);
   return --walk->left != 0;
 }
 
@@ -63,10 +99,10 @@ bool Compare(void* context, std::uintptr_t os_page) noexcept {
 
 Status Reshare(const Lane& lane, const ReshareSlice& slice, Reshared* result) noexcept {
   try {
-    Walk walk{lane, slice.most_compared, result, EqualRun(result)};
+    Walk walk{lane, slice.most_compared, Comparison(result)};
     const Status status =
         VisitPrivateOsPages(lane.Extents(), slice.range, &Compare, &walk, &result->next);
-    walk.equal.Drop();
+    walk.comparison.Finish();
     return status;
   } catch (const std::bad_alloc&) {
     return Status::kNoMemory;

@@ -8,6 +8,7 @@ SCENARIOS = (
     "block_cost",
     "many_arenas",
     "reshare",
+    "serving_worker",
     "outside",
     "copy_on_write",
     "write_matrix",

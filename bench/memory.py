@@ -67,9 +67,9 @@ def mappings(pid: int | str = "self") -> Iterator[Mapping]:
         yield current
 
 
-def own_bytes() -> int:
-    """Bytes that only the calling process holds."""
-    return sum(mapping.own_bytes for mapping in mappings())
+def own_bytes(pid: int | str = "self") -> int:
+    """Bytes that only this process holds."""
+    return sum(mapping.own_bytes for mapping in mappings(pid))
 
 
 def pss(pid: int | str = "self") -> int:
