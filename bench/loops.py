@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable
+from functools import partial
 
 STATES = ("never imported", "the same, moved", "imported", "after a sealed block")
 
@@ -135,14 +136,63 @@ def _bring_about(state: str) -> object:
         return [{"number": number, "text": f"text {number}"} for number in range(3000)]
 
 
+_WARM_UP = 80  # rounds
+_POOL = 1 << 14  # bytes; this and the next are CPython's, Objects/obmalloc.c
+_POOLED = range(48, 513, 16)  # size classes, as far as there is a type for each size
+_BYTES_HEADER = sys.getsizeof(b"")
+_MAKERS: tuple[tuple[int, Callable[[], object]], ...] = (
+    (16, object),
+    (32, partial(complex, 1, 1)),
+    *((size, partial(bytes, size - _BYTES_HEADER)) for size in _POOLED),
+)
+_IN_A_ROW = 8
+_STRAY = 12  # blocks that may become free in full pools after these were filled
+_MOST = 1 << 15  # objects of one size
+
+
+def _settle(kept: list[object]) -> None:
+    """Has each size class of pymalloc go on in the first half of a pool.
+
+    A loop that takes the last free block of a pool and frees it again pays for that in every round,
+    1 % of some loops. Which loop does depends on all that was allocated before, by whomever.
+
+    Args:
+        kept: takes what must stay alive; has room, for a list that grows frees small blocks.
+    """
+    place = 0
+    for size, make in _MAKERS:
+        for count in range(_MOST):
+            kept[place] = make()
+            place += 1
+            if count >= _IN_A_ROW and _has_room(kept, place - _IN_A_ROW, size):
+                break
+    for _, make in _MAKERS:
+        for _ in range(_STRAY):
+            kept[place] = make()
+            place += 1
+
+
+def _has_room(kept: list[object], place: int, size: int) -> bool:
+    """Whether the last objects of `size` bytes, from `place` on, follow one another and end early."""
+    first = id(kept[place])
+    for number in range(_IN_A_ROW):
+        if id(kept[place + number]) != first + number * size:
+            return False
+    return (first + _IN_A_ROW * size) % _POOL < _POOL // 2
+
+
 def main() -> None:
     """Runs one loop in one state."""
     name, count, state = sys.argv[1:]
-    kept = _bring_about(state)
+    kept = [_bring_about(state)]
+    settled = [None] * (_MOST * 2)
     gc.collect()
     gc.disable()
-    next(loop for loop in LOOPS if loop.__name__ == name)(int(count))
-    del kept
+    loop = next(loop for loop in LOOPS if loop.__name__ == name)
+    loop(_WARM_UP)
+    _settle(settled)
+    loop(int(count))
+    del kept, settled
 
 
 if __name__ == "__main__":
