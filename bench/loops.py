@@ -173,7 +173,7 @@ def _settle(kept: list[object]) -> None:
 
 
 def _has_room(kept: list[object], place: int, size: int) -> bool:
-    """Whether the last objects of `size` bytes, from `place` on, follow one another and end early."""
+    """Whether objects of `size` bytes, from `place` on, follow one another and end early."""
     first = id(kept[place])
     for number in range(_IN_A_ROW):
         if id(kept[place + number]) != first + number * size:
