@@ -9,12 +9,16 @@ one process has mapped is `Private` for the kernel although it is the shared ori
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import importlib.util
 import mmap
 import os
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 OS_PAGE = mmap.PAGESIZE
 MIB = 2**20
@@ -128,6 +132,36 @@ def warm(amount: int) -> None:
         block.madvise(mmap.MADV_HUGEPAGE)
         for offset in range(0, amount, OS_PAGE):
             block[offset] = 1
+
+
+def huge_page_gain() -> float | None:
+    """Time of random reads in huge pages, x that in OS pages of the usual size; None without NumPy.
+
+    A virtual machine whose own memory is not in huge pages on its host has nothing of its guests'.
+    """
+    if importlib.util.find_spec("numpy") is None:
+        return None
+    import numpy
+
+    size = 256 * MIB
+    places = numpy.random.default_rng(1).integers(0, size // 8, 2_000_000)
+    seconds: dict[int, list[float]] = {mmap.MADV_HUGEPAGE: [], mmap.MADV_NOHUGEPAGE: []}
+    with contextlib.ExitStack() as stack:
+        words = {}
+        for advice in seconds:
+            block = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            stack.callback(block.close)
+            block.madvise(advice)
+            words[advice] = numpy.frombuffer(block, numpy.uint64)
+            for offset in range(0, size, OS_PAGE):
+                block[offset] = 1
+        for _ in range(9):
+            for advice, taken in seconds.items():
+                start = time.perf_counter()
+                words[advice].take(places).sum()
+                taken.append(time.perf_counter() - start)
+        words.clear()
+    return median(seconds[mmap.MADV_HUGEPAGE]) / median(seconds[mmap.MADV_NOHUGEPAGE])
 
 
 def available_memory() -> int:
