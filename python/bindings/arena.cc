@@ -88,11 +88,12 @@ py::tuple ArenaHandle::FreezeAndSeal(py::object keep_mortal, py::object also_fre
                         frozen - begun, sealed - frozen);
 }
 
-bool ArenaHandle::BeginBlock() {
+bool ArenaHandle::BeginBlock(bool pause_collector) {
   bool restarted = false;
   EnsureInstalled(kTracemalloc, &restarted);
   ::frozen_arena::BeginBlock();
-  GcPause::Begin();
+  if (pause_collector) GcPause::Begin();
+  pausing_ = pause_collector;
   open_ = true;
   return restarted;
 }
@@ -102,9 +103,9 @@ bool ArenaHandle::EndBlock() {
   if (RoutedArena() == arena_) RouteThread(nullptr);
   if (arena_->state() == ArenaState::kBuilding) static_cast<void>(arena_->Abandon());
   if (!std::exchange(open_, false)) return true;
-  GcPause::StopWatching();
+  if (pausing_) GcPause::StopWatching();
   const bool whole = ::frozen_arena::EndBlock();
-  GcPause::End();
+  if (pausing_) GcPause::End();
   return whole;
 }
 
@@ -153,7 +154,7 @@ void BindArena(py::module_& module) {
       .def("contains", &ArenaHandle::Contains, py::arg("object"))
       .def("freeze_and_seal", &ArenaHandle::FreezeAndSeal, py::arg("keep_mortal"),
            py::arg("also_freeze"), py::arg("instance_dicts"), py::arg("finalisable"))
-      .def("begin_block", &ArenaHandle::BeginBlock)
+      .def("begin_block", &ArenaHandle::BeginBlock, py::arg("pause_collector") = true)
       .def("end_block", &ArenaHandle::EndBlock)
       .def("count_os_pages", &ArenaHandle::CountPages)
       .def("reshare", &ArenaHandle::Reshare, py::arg("lane"), py::arg("first") = 0,

@@ -30,8 +30,9 @@ class ArenaHandle {
   // predicate raises; nothing is frozen then.
   pybind11::tuple FreezeAndSeal(pybind11::object keep_mortal, pybind11::object also_freeze,
                                 bool instance_dicts, pybind11::list finalisable);
-  // A block begins: hooks and collection. Returns whether tracemalloc had to be started anew.
-  bool BeginBlock();
+  // A block begins: hooks, and unless told otherwise automatic collection rests. Returns whether
+  // tracemalloc had to be started anew.
+  bool BeginBlock(bool pause_collector);
   // The block ends, whatever has happened: nothing is routed to the arena, which is abandoned
   // unless it is sealed. False when somebody has dropped our hooks meanwhile. Once more, or without
   // BeginBlock, it does nothing.
@@ -50,6 +51,7 @@ class ArenaHandle {
  private:
   Arena* arena_;
   bool open_ = false;
+  bool pausing_ = false;
 };
 
 void BindArena(pybind11::module_& module);

@@ -107,7 +107,7 @@ void GcPause::CollectNow() noexcept {
 }
 
 void GcPause::LetOneRun() noexcept {
-  if (was_enabled) PyGC_Enable();
+  if (open_blocks > 0 && was_enabled) PyGC_Enable();
 }
 
 }  // namespace frozen_arena

@@ -18,9 +18,9 @@ class GcPause {
   // Looks up gc.callbacks when the module is imported. May throw
   // py::error_already_set.
   static void Prepare();
-  // A block begins. The first open block disables collection.
+  // A block begins in which collection is to rest. The first such block disables it.
   static void Begin() noexcept;
-  // Whether a block is open.
+  // Whether collection rests.
   static bool IsOn() noexcept;
   // From now on a collection is followed by disabling again. Frees no object: what went to a free
   // list here would be the first memory that the block uses. False with an exception set when there

@@ -30,7 +30,7 @@ Arena* ArenaOf(PyObject* handle) {
 PyObject* Enter(PyObject* /*module*/, PyObject* handle) {
   Arena* const arena = ArenaOf(handle);
   GcPause::CollectNow();
-  if (!GcPause::StartWatching()) return nullptr;
+  if (GcPause::IsOn() && !GcPause::StartWatching()) return nullptr;
   RouteThread(arena);
   Py_RETURN_NONE;
 }
@@ -61,7 +61,7 @@ PyObject* Leave(PyObject* /*module*/, PyObject* handle) {
 
 // block_is_open(): whether any thread has a block open.
 PyObject* BlockIsOpen(PyObject* /*module*/, PyObject* /*none*/) {
-  return PyBool_FromLong(GcPause::IsOn() ? 1 : 0);
+  return PyBool_FromLong(IsBlockOpen() ? 1 : 0);
 }
 
 // route_thread(arena or None)

@@ -11,6 +11,7 @@ Importing costs nothing but the import: hooks go in when the first block is ente
 
 from __future__ import annotations
 
+from frozen_arena.activation import activate, freeze
 from frozen_arena.arena import Arena, arenas, reshare, sharing
 from frozen_arena.block import frozen_arena
 from frozen_arena.errors import ArenaStateError, FrozenArenaError, FrozenArenaWarning, Unsupported
@@ -29,7 +30,9 @@ __all__ = [
     "Status",
     "TypeCount",
     "Unsupported",
+    "activate",
     "arenas",
+    "freeze",
     "frozen_arena",
     "reshare",
     "sharing",

@@ -116,6 +116,7 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
             reshare,
             on_unsupported,
         )
+        self._anywhere = False  # entered for the whole process, to be left by any thread
         self._arena: Arena | None = None
         self._handle: Any = None
         self._thread: object = None
@@ -173,9 +174,9 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         self._handle = native.Arena(self._options.limit or 0, self._options.huge_pages == "auto")
         arena = self._arena = Arena(self._options.name, self._handle)
         remember(arena)
-        self._thread = _this_thread.token
+        self._thread = None if self._anywhere else _this_thread.token
         self._watch = SuspensionWatch(sys._getframe(2))
-        restarted = self._handle.begin_block()
+        restarted = self._handle.begin_block(pause_collector=not self._anywhere)
         self._open = True
         _entered.append(self)
         if self._watch.blind:
@@ -192,7 +193,8 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
             )
         if self._options.threads == "all":
             native.route_all_threads(self._handle)
-        native.enter(self._handle)
+        if not self._anywhere:
+            native.enter(self._handle)
         return arena
 
     def __exit__(
@@ -239,6 +241,8 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
     def _misuse(self, frame: FrameType) -> str | None:
         """What is wrong with the way in which an open block is left, or None."""
         suspended = self._watch is not None and self._watch.ended(frame)
+        if self._anywhere:
+            return None
         if self._thread is not _this_thread.token:
             misuse = "the block is left by another thread than the one that entered it"
         elif _innermost() is not self:
@@ -253,7 +257,7 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         """Takes this block, which is open no more, out of the books."""
         if self._watch is not None:
             self._watch.ended(None)
-        if self._thread is _this_thread.token:
+        if self._anywhere or self._thread is _this_thread.token:
             _entered.remove(self)
         else:
             self._closed_by = "another thread"
@@ -301,6 +305,37 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
             raise Unsupported(message)
         if self._options.on_unsupported == "warn":
             _warn_once(message)
+
+
+def open_for_all(options: BlockOptions, *, empty_free_lists: bool) -> frozen_arena:
+    """Enters a block for the whole process, which any thread leaves, by `leave_for_all`.
+
+    Args:
+        options: of the block, with ``threads="all"``.
+        empty_free_lists: collects first, as every other block does; without, some objects lie in
+            memory that was used before.
+    """
+    block = _block_with(options)
+    block._anywhere = True
+    block.__enter__()
+    native = core()
+    if empty_free_lists and native is not None:
+        native.enter(block._handle)
+        native.route_thread(None)  # no thread has it for its own
+    return block
+
+
+def leave_for_all(block: frozen_arena, *, freeze: bool) -> None:
+    """Leaves it, frozen and sealed or abandoned."""
+    if freeze:
+        block.__exit__(None, None, None)
+    else:
+        block.__exit__(SystemExit, None, None)
+
+
+def other_blocks_are_open(block: frozen_arena) -> bool:
+    """Whether any thread is inside a block beside this one."""
+    return any(other is not block and other._open for other in _entered)
 
 
 def _innermost() -> frozen_arena | None:

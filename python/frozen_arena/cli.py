@@ -76,6 +76,37 @@ def demo(workers: int, source: Path | None, queries: int, as_json: bool) -> None
     sys.exit(0 if result.ok else 1)
 
 
+@main.command(context_settings={"allow_interspersed_args": False})
+@click.option("-m", "module", is_flag=True, help="TARGET is a module, as in python -m.")
+@click.option(
+    "--options",
+    default="1",
+    show_default=True,
+    help="Keys and values as PYTHONFROZENARENA takes them: min_new=64M,report=1.",
+)
+@click.argument("target")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def run(module: bool, options: str, target: str, arguments: tuple[str, ...]) -> None:
+    """Run a Python program in which everything built before the first fork is shared.
+
+    The same as PYTHONFROZENARENA=1 python TARGET ARGUMENTS; the exit status is the program's.
+    """
+    import os
+
+    from frozen_arena.environment import VARIABLE, read
+
+    try:
+        if read(options) is None:
+            raise ValueError("that switches it off")
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="'--options'") from error
+    if not module and not Path(target).exists():
+        raise click.BadParameter(f"{target!r} does not exist", param_hint="'TARGET'")
+    os.environ[VARIABLE] = options
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, *(["-m"] if module else []), target, *arguments])
+
+
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def doctor(as_json: bool) -> None:

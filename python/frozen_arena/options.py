@@ -8,7 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["BlockOptions", "TypeChoice"]
+__all__ = ["MIN_NEW", "BlockOptions", "TypeChoice", "check_size"]
+
+MIN_NEW = 8 << 20
+"""Bytes that activation must have collected for a fork to be worth a freeze."""
 
 TypeChoice = (
     type | tuple[type, ...] | list[type] | set[type] | frozenset[type] | Callable[[type], bool]
@@ -40,6 +43,20 @@ def _types_or_predicate(name: str, value: Any) -> tuple[type, ...] | Callable[[t
     if callable(value):
         return value  # type: ignore[no-any-return]
     raise TypeError(f"{name} takes types or one predicate, not {type(value).__name__}")
+
+
+def check_size(name: str, value: object, *, or_none: bool = False) -> None:
+    """A number of bytes, above 0.
+
+    Raises:
+        TypeError: `value` is no int.
+        ValueError: it is 0 or less.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        accepted = "a number of bytes or None" if or_none else "a number of bytes"
+        raise TypeError(f"{name} takes {accepted}, not {type(value).__name__}")
+    if value <= 0:
+        raise ValueError(f"{name} takes a positive number of bytes; {value} is not")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +95,8 @@ class BlockOptions:
             raise TypeError(
                 f"instance_dicts takes a bool, not {type(self.instance_dicts).__name__}"
             )
-        self._check_limit()
+        if self.limit is not None:
+            check_size("limit", self.limit, or_none=True)
         for field in ("keep_mortal", "also_freeze"):
             object.__setattr__(self, field, _types_or_predicate(field, getattr(self, field)))
 
@@ -88,13 +106,3 @@ class BlockOptions:
         if self.reshare is None:
             return sys.version_info < (3, 12)
         return self.reshare == "auto"
-
-    def _check_limit(self) -> None:
-        if self.limit is None:
-            return
-        if isinstance(self.limit, bool) or not isinstance(self.limit, int):
-            raise TypeError(
-                f"limit takes a number of bytes or None, not {type(self.limit).__name__}"
-            )
-        if self.limit <= 0:
-            raise ValueError(f"limit takes a positive number of bytes; {self.limit} is not")

@@ -29,7 +29,7 @@ FILE_SUFFIXES = (".cc", ".cmake", ".h", ".json", ".md", ".py", ".pyi", ".sh", ".
 # Files of the reader, of the interpreter and of mimalloc.
 NOT_OURS = {"Python.h", "app.py", "gunicorn.conf.py", "mimalloc.h", "mimalloc.o", "pyconfig.h"}
 # Commands that a test can not run: they fetch, or move about, or start a server of somebody else.
-NOT_RUN = {"cd", "celery", "git", "gunicorn", "pip"}
+NOT_RUN = {"cd", "celery", "git", "gunicorn", "pip", "gunicorn"}
 
 
 def document_id(path: Path) -> str:
@@ -171,6 +171,7 @@ def failure_of(line: str, cwd: Path) -> str:
     "document", [d for d in DOCUMENTS if blocks(d, "sh", "bash", "console")], ids=document_id
 )
 def test_shell_blocks_run(document: Path, tmp_path: Path) -> None:
+    (tmp_path / "service.py").touch()  # a program of the reader's
     for info, text in blocks(document, "sh", "bash", "console"):
         for line in text.replace("\\\n", " ").splitlines():
             if info == "console":

@@ -1,0 +1,161 @@
+"""The installed package collects when PYTHONFROZENARENA says so, and is not loaded otherwise."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from frozen_arena.environment import KEYS, read
+
+ROOT = Path(__file__).resolve().parents[2]
+STATES = "import sys, frozen_arena; print([arena.state for arena in frozen_arena.arenas()])"
+LOADED = "import sys; print('frozen_arena' in sys.modules)"
+
+
+def start(
+    code: str, value: str | None, *flags: str, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONFROZENARENA": value or ""}
+    if value is None:
+        del environment["PYTHONFROZENARENA"]
+    return subprocess.run(
+        [sys.executable, *flags, "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+    )
+
+
+@pytest.mark.parametrize("value", [None, "", "0"])
+def test_unset_empty_or_0_imports_nothing(value: str | None) -> None:
+    assert start(LOADED, value).stdout == "False\n"
+
+
+@pytest.mark.parametrize("value", ["1", "name=all,min_new=1M"])
+def test_set_it_collects_from_the_start(value: str) -> None:
+    done = start(STATES, value)
+    assert (done.stdout, done.stderr) == ("['building']\n", "")
+
+
+@pytest.mark.parametrize("flag", ["-I", "-E", "-S"])
+def test_an_interpreter_that_ignores_its_environment_or_its_site_does_not(flag: str) -> None:
+    assert start(LOADED, "1", flag).stdout == "False\n"
+
+
+def test_a_child_of_a_program_that_knows_nothing_of_it_shares_the_data(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        """
+import gc, os
+data = {f"key {n}": {"number": n + 0.5, "text": f"text {n}"} for n in range(100_000)}
+pid = os.fork()
+if pid == 0:
+    total = sum(len(record["text"]) for record in data.values())
+    gc.collect()
+    lines = open("/proc/self/smaps_rollup").read().splitlines()
+    (private,) = (int(line.split()[1]) for line in lines if line.startswith("Private_Dirty:"))
+    print(private, flush=True)
+    os._exit(0)
+os.waitpid(pid, 0)
+"""
+    )
+    private = {}
+    for value in ("0", "1"):
+        done = subprocess.run(
+            [sys.executable, str(program)],
+            env={**os.environ, "PYTHONFROZENARENA": value},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        private[value] = int(done.stdout)
+    if sys.version_info >= (3, 12):
+        assert private["1"] < private["0"] / 2, private
+    else:
+        assert private["1"] < private["0"], private
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("yes", "'yes' is none of its keys; use 1, or name=..., min_new=..."),
+        ("threads=all", "'threads=all' is none of its keys"),
+        ("limit", "'limit' is none of its keys"),
+        ("limit=2T", "limit takes a number of bytes above 0, such as 67108864, 64M or 2G; '2T' is"),
+        ("min_new=0", "min_new takes a number of bytes above 0"),
+        ("huge_pages=always", "huge_pages takes auto or never; 'always' is not that"),
+        ("report=maybe", "report takes 1 or 0"),
+    ],
+)
+def test_a_wrong_value_costs_one_line_and_with_require_the_program(value: str, words: str) -> None:
+    done = start("print('runs')", value)
+    assert done.stdout == "runs\n"
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("PYTHONFROZENARENA: ")
+    assert words in line
+    assert line.endswith("going on without")
+    done = start("print('runs')", f"require=1,{value}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("; ending\n")
+
+
+def test_values_become_keywords() -> None:
+    assert read("1") == {}
+    assert read("") is read("0") is None
+    assert read(" limit = 2G , report=1,name=a b") == {
+        "limit": 2 << 30,
+        "report": True,
+        "name": "a b",
+    }
+    assert read("min_new=64k,instance_dicts=no") == {"min_new": 65536, "instance_dicts": False}
+
+
+def test_the_reference_has_the_table_of_keys() -> None:
+    reference = (ROOT / "docs" / "reference" / "api.md").read_text()
+    for name, key in KEYS.items():
+        assert f"| `{name}` | {key.default} | {key.meaning} |" in reference
+
+
+def test_the_wheel_brings_the_start_up_files_and_uninstalling_takes_them_away() -> None:
+    (path,) = (ROOT / "build" / Path(sys.prefix).name / "dist").glob("frozen_arena-*.whl")
+    wanted = {"_frozen_arena_start_up.py", "frozen_arena.pth", "frozen_arena.start"}
+    with zipfile.ZipFile(path) as wheel:
+        assert wanted <= set(wheel.namelist())
+        (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/RECORD"))
+        recorded = {line.split(",")[0] for line in wheel.read(name).decode().splitlines()}
+    assert wanted <= recorded
+
+
+def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "frozen_arena", *map(str, arguments)], capture_output=True, text=True
+    )
+
+
+def test_run_runs_a_file_or_a_module_that_collects(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(f"{STATES}\nprint(sys.argv[1:])\nsys.exit(3)\n")
+    done = command("run", program, "-m", "--options", "x")
+    assert done.stdout.splitlines() == ["['building']", "['-m', '--options', 'x']"], done
+    assert done.returncode == 3
+    done = command("run", "--options", "report=1", "-m", "json.tool", program)
+    assert done.returncode == 1
+    assert "Expecting value" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("missing.py",), "'missing.py' does not exist"),
+        (("--options", "colour=red", "-m", "json.tool"), "'colour=red' is none of its keys"),
+        (("--options", "0", "-m", "json.tool"), "that switches it off"),
+        ((), "Missing argument 'TARGET'"),
+    ],
+)
+def test_a_wrong_run_is_wrong_usage(arguments: tuple[str, ...], words: str) -> None:
+    done = command("run", *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
