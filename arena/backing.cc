@@ -8,13 +8,29 @@
 
 namespace frozen_arena {
 
-Backing::Backing() noexcept : mode_(BackingMode::kShared), descriptor_(os::CreateMemfd()) {
+Backing::Backing() noexcept : mode_(BackingMode::kShared) {
+  SetFile(os::CreateMemfd());
   if (descriptor_ < 0) mode_ = BackingMode::kAnonymous;
 }
 
 Backing::~Backing() {
-  os::Close(descriptor_);
+  SetFile(-1);
   if (pristine_begin_ != 0) os::Unmap(pristine_begin_, pristine_size_);
+}
+
+void Backing::SetFile(int descriptor) noexcept {
+  // What has our number now and is somebody else's stays open.
+  if (descriptor_ >= 0 && os::IdentityOf(descriptor_) == identity_) os::Close(descriptor_);
+  descriptor_ = descriptor;
+  identity_ = os::IdentityOf(descriptor);
+}
+
+bool Backing::KeepFile() noexcept {
+  if (descriptor_ < 0 || os::IdentityOf(descriptor_) == identity_) return descriptor_ >= 0;
+  SetFile(os::CreateMemfd());
+  moved_ = true;
+  if (descriptor_ >= 0 && file_size_ != 0 && !os::Truncate(descriptor_, file_size_)) SetFile(-1);
+  return descriptor_ >= 0;
 }
 
 bool Backing::Grow(std::size_t size) noexcept {
@@ -30,13 +46,14 @@ os::MapResult Backing::Map(const AddressRange& range, const Extent& extent) noex
   if (mode_ != BackingMode::kShared) {
     return AddressSpace::Map(range, extent.address, extent.size, -1, 0);
   }
-  if (!Grow(extent.offset + extent.size)) return os::MapResult::kRefused;
+  if (!KeepFile() || !Grow(extent.offset + extent.size)) return os::MapResult::kRefused;
   return AddressSpace::Map(range, extent.address, extent.size, descriptor_, extent.offset);
 }
 
 bool Backing::Punch(const Extent& extent) noexcept {
   switch (mode_) {
     case BackingMode::kShared:
+      return os::PunchShared(extent.address, extent.size);
     case BackingMode::kMoved:
       return os::PunchFile(descriptor_, extent.offset, extent.size);
     case BackingMode::kAnonymous:
@@ -53,7 +70,8 @@ bool Backing::MakePrivate(const Extent& extent) noexcept {
   if (mode_ == BackingMode::kShared) mode_ = BackingMode::kPrivate;
   const auto* const content =
       reinterpret_cast<const void*>(extent.address);  // NOLINT(performance-no-int-to-ptr)
-  if (moved_ && !os::WriteAll(descriptor_, content, extent.size, extent.offset)) return false;
+  if (KeepFile() && moved_ && !os::WriteAll(descriptor_, content, extent.size, extent.offset))
+    return false;
   // Asked twice: what stays shared, parent and child write to together, and a refusal may pass.
   for (int asked = 0; asked < 2; ++asked) {
     if (os::RemapPrivate(extent.address, extent.size, descriptor_, extent.offset)) return true;
@@ -66,8 +84,7 @@ bool Backing::MakePrivate(const Extent& extent) noexcept {
 
 void Backing::CloseFile() noexcept {
   if (mode_ == BackingMode::kShared) mode_ = BackingMode::kPrivate;
-  os::Close(descriptor_);
-  descriptor_ = -1;
+  SetFile(-1);
 }
 
 namespace {
@@ -101,18 +118,19 @@ bool Backing::MoveToNewFile(const std::vector<Extent>& extents, const BitSet* li
     os::Close(fresh);
     return false;
   }
-  os::Close(descriptor_);
-  descriptor_ = fresh;
+  SetFile(fresh);
   file_size_ = size;
   moved_ = true;
   return true;
 }
 
 bool Backing::ReadyToSeal(const std::vector<Extent>& extents, const BitSet* live) noexcept {
+  if (mode_ == BackingMode::kShared && KeepFile() && !moved_) return true;
+  const bool elsewhere = mode_ == BackingMode::kPrivate || mode_ == BackingMode::kShared;
   // What another thread writes between the copy and the remap would be lost.
-  if (mode_ == BackingMode::kPrivate && !os::HasOtherThreads() && MoveToNewFile(extents, live))
+  if (elsewhere && !os::HasOtherThreads() && MoveToNewFile(extents, live))
     mode_ = BackingMode::kMoved;
-  return mode_ == BackingMode::kShared || mode_ == BackingMode::kMoved;
+  return mode_ == BackingMode::kMoved;
 }
 
 std::size_t Backing::Seal(const std::vector<Extent>& extents) noexcept {

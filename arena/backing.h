@@ -6,6 +6,10 @@
 //   kMoved      about to be sealed after a fork: the content lies in a second file, not yet mapped
 //   kSealed     private mapping of a file that nobody can change any more
 //
+// Programs close descriptors that they do not know, daemons all of them, and the number is then of
+// another file. So a descriptor is looked at before it is used; for a file that is gone there comes
+// a new one, to which the content moves when it is sealed or made private.
+//
 // A backing does not know what lies in it; its owner (a segment, a track or a large block) names
 // the extents, and remembers which of them are still mapped shared. Nothing here throws. The caller
 // holds the mapping lock.
@@ -79,12 +83,16 @@ class Backing {
     std::size_t size;
     std::uintptr_t pristine;
   };
+  // Sees to it that descriptor_ is of a file of ours. False when there is none to be had.
+  bool KeepFile() noexcept;
+  void SetFile(int descriptor) noexcept;
   bool Grow(std::size_t size) noexcept;
   bool MoveToNewFile(const std::vector<Extent>& extents, const BitSet* live) noexcept;
   void MapPristine(const std::vector<Extent>& extents) noexcept;
 
   BackingMode mode_;
-  int descriptor_;
+  int descriptor_ = -1;
+  os::FileIdentity identity_;
   bool moved_ = false;  // descriptor_ is not the file that shared mappings are of
   std::size_t file_size_ = 0;
   bool file_sealed_ = false;

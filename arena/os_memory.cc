@@ -175,6 +175,12 @@ void Close(int descriptor) noexcept {
   if (descriptor >= 0) ::close(descriptor);
 }
 
+FileIdentity IdentityOf(int descriptor) noexcept {
+  struct stat facts {};
+  if (descriptor < 0 || ::fstat(descriptor, &facts) != 0) return {};
+  return {facts.st_dev, facts.st_ino};
+}
+
 bool Truncate(int descriptor, std::size_t size) noexcept {
   if (Injected(Fault::kMemory)) return false;
   return ::ftruncate(descriptor, static_cast<off_t>(size)) == 0;
@@ -198,6 +204,11 @@ bool PunchFile(int descriptor, std::size_t offset, std::size_t size) noexcept {
   if (Injected(Fault::kMemory)) return false;
   return ::fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                      static_cast<off_t>(offset), static_cast<off_t>(size)) == 0;
+}
+
+bool PunchShared(std::uintptr_t address, std::size_t size) noexcept {
+  if (Injected(Fault::kMemory)) return false;
+  return ::madvise(Pointer(address), size, MADV_REMOVE) == 0;
 }
 
 bool PunchAnonymous(std::uintptr_t address, std::size_t size) noexcept {

@@ -74,12 +74,20 @@ const char* WhyNoFiles() noexcept;
 // WhyNoFiles has a reason, or memfd_create is missing or refused (Linux 3.17; some sandboxes).
 int CreateMemfd() noexcept;
 void Close(int descriptor) noexcept;
+// Which file a descriptor is of; two that are equal are of the same. All zero: it is of none.
+struct FileIdentity {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  bool operator==(const FileIdentity&) const = default;
+};
+FileIdentity IdentityOf(int descriptor) noexcept;
 bool Truncate(int descriptor, std::size_t size) noexcept;
 bool WriteAll(int descriptor, const void* source, std::size_t size, std::size_t offset) noexcept;
 // Gives the memory behind a range of the file back; it reads as zero afterwards. Refused once
 // sealed.
 bool PunchFile(int descriptor, std::size_t offset, std::size_t size) noexcept;
-// The same for ordinary private memory.
+// The same for a shared mapping of a file (MADV_REMOVE), and for ordinary private memory.
+bool PunchShared(std::uintptr_t address, std::size_t size) noexcept;
 bool PunchAnonymous(std::uintptr_t address, std::size_t size) noexcept;
 // Drops what this process has copied of private mappings, which show their files again
 // (MADV_DONTNEED; refused where memory is locked, mlock(2)). One request for all where the kernel

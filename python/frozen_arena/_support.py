@@ -6,7 +6,7 @@ import sys
 import sysconfig
 from types import ModuleType
 
-__all__ = ["core", "reason_unsupported"]
+__all__ = ["core", "is_subinterpreter", "reason_unsupported"]
 
 
 _NEXT = 'run it under CPython on 64-bit Linux, or pass on_unsupported="ignore"'
@@ -47,6 +47,11 @@ _core_module, _reason = _load()
 def core() -> ModuleType | None:
     """The compiled module, or None where arenas do not work."""
     return _core_module
+
+
+def is_subinterpreter() -> bool:
+    """Whether the compiled module was refused because this is not the main interpreter."""
+    return _reason is not None and "does not support loading in subinterpreters" in _reason
 
 
 def reason_unsupported() -> str | None:

@@ -116,10 +116,12 @@ def start() -> None:
 
 
 def _activate(options: dict[str, Any]) -> None:
-    from frozen_arena._support import reason_unsupported
+    from frozen_arena._support import is_subinterpreter, reason_unsupported
     from frozen_arena.activation import activate
 
     reason = reason_unsupported()
+    if reason is not None and is_subinterpreter():
+        return  # the main interpreter has said what there is to say
     if reason is not None:
         raise RuntimeError(f"nothing is frozen: {reason}")
     activate(**options)

@@ -45,6 +45,22 @@ def test_an_interpreter_that_ignores_its_environment_or_its_site_does_not(flag: 
     assert start(LOADED, "1", flag).stdout == "False\n"
 
 
+SUBINTERPRETER = """
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+one = interpreters.create()
+getattr(interpreters, "run_string", None)(one, "print('runs')")
+interpreters.destroy(one)
+"""
+
+
+def test_a_subinterpreter_starts_in_silence() -> None:
+    done = start(SUBINTERPRETER, "1")
+    assert (done.stdout, done.stderr) == ("runs\n", "")
+
+
 def test_a_child_of_a_program_that_knows_nothing_of_it_shares_the_data(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(

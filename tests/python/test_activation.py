@@ -90,6 +90,47 @@ assert fork_and_report(states) == ["sealed"]
     )
 
 
+def test_a_daemon_that_closes_all_descriptors_loses_neither_its_data_nor_its_files() -> None:
+    run_python(
+        DATA
+        + """
+import tempfile
+fa.activate(min_new=1 << 40)
+before = load()
+def daemon():
+    os.closerange(3, 1 << 10)  # and with them those of the arena
+    files = []
+    for _ in range(20):
+        files.append(tempfile.TemporaryFile())
+        files[-1].write(b"m" * 100_000)
+        files[-1].flush()
+    data = load()
+    total = fork_and_report(lambda: (states(), read(data), read(before)))
+    for file in files:
+        file.seek(0)
+        assert file.read() == b"m" * 100_000
+    return total
+reader, writer = os.pipe()
+os.dup2(writer, 2000)
+pid = os.fork()
+if pid == 0:
+    answer = json.dumps(daemon())
+    os.write(2000, answer.encode())
+    os._exit(0)
+os.close(writer)
+os.close(2000)
+assert os.waitpid(pid, 0)[1] == 0
+states_there, *totals = json.loads(os.read(reader, 1 << 16))
+assert states_there[-1] == "building", states_there
+assert totals == [read(before)] * 2
+os.closerange(3, reader)
+arena = fa.freeze()
+assert arena.state == "sealed" and arena.report.unsealed_bytes == 0
+assert fork_and_report(lambda: read(before)) == read(before)
+"""
+    )
+
+
 def test_min_new_says_what_is_worth_it() -> None:
     run_python(
         """
