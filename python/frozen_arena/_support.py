@@ -51,7 +51,9 @@ def core() -> ModuleType | None:
 
 def is_subinterpreter() -> bool:
     """Whether the compiled module was refused because this is not the main interpreter."""
-    return _reason is not None and "does not support loading in subinterpreters" in _reason
+    # The interpreter refuses the module where it can (3.12+), otherwise the module itself does.
+    refusals = ("loading in subinterpreters", "arenas belong to the main interpreter")
+    return _reason is not None and any(refusal in _reason for refusal in refusals)
 
 
 def reason_unsupported() -> str | None:
