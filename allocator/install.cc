@@ -57,8 +57,6 @@ void BeginBlock() {
   HookMemAndObj();
 }
 
-bool IsBlockOpen() { return TheState().open_blocks > 0; }
-
 bool EndBlock() {
   State& state = TheState();
   --state.open_blocks;

@@ -36,8 +36,6 @@ void EnsureInstalled(const TracemallocControl& tracemalloc, bool* restarted);
 
 // A block begins: MEM and OBJ are hooked until as many EndBlock calls have come.
 void BeginBlock();
-// Whether a block has begun and not ended.
-bool IsBlockOpen();
 // A block ends. False when the hooks were dropped by somebody meanwhile, so that not every
 // allocation of the block was routed.
 bool EndBlock();

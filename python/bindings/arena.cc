@@ -129,6 +129,20 @@ py::object ArenaHandle::Reshare(int lane, std::size_t first, std::size_t visit,
   return py::make_tuple(result.dropped_os_pages * os::PageSize(), result.next);
 }
 
+std::size_t ArenaHandle::LiveBytes() {
+  std::size_t live = 0;
+  for (std::size_t lane = 0; lane < kLaneCount; ++lane) {
+    arena_->VisitBlocks(
+        static_cast<LaneKind>(lane),
+        [](void* total, void* /*block*/, std::size_t size) {
+          *static_cast<std::size_t*>(total) += size;
+          return true;
+        },
+        &live);
+  }
+  return live;
+}
+
 py::dict ArenaHandle::Stats() const {
   using namespace pybind11::literals;  // NOLINT(google-build-using-namespace): for ""_a alone
   const ArenaStats stats = arena_->stats();
@@ -159,6 +173,7 @@ void BindArena(py::module_& module) {
       .def("count_os_pages", &ArenaHandle::CountPages)
       .def("reshare", &ArenaHandle::Reshare, py::arg("lane"), py::arg("first") = 0,
            py::arg("visit") = ~std::size_t{0}, py::arg("compare") = ~std::size_t{0})
+      .def("live_bytes", &ArenaHandle::LiveBytes)
       .def("stats", &ArenaHandle::Stats)
       .def("audit", &ArenaHandle::Audit);
 }

@@ -45,6 +45,8 @@ class ArenaHandle {
   // are compared. (Bytes given back, the number with which to go on or 0), or None when /proc
   // cannot be read. Holds the GIL throughout.
   pybind11::object Reshare(int lane, std::size_t first, std::size_t visit, std::size_t compare);
+  // Bytes in live blocks, by a walk over all of them. Before the seal only.
+  std::size_t LiveBytes();
   pybind11::dict Stats() const;
   pybind11::object Audit() const;
 

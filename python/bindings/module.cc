@@ -59,9 +59,9 @@ PyObject* Leave(PyObject* /*module*/, PyObject* handle) {
   return PyFloat_FromDouble(os::Seconds() - begun);
 }
 
-// block_is_open(): whether any thread has a block open.
+// block_is_open(): whether any thread is inside a block; activation is none.
 PyObject* BlockIsOpen(PyObject* /*module*/, PyObject* /*none*/) {
-  return PyBool_FromLong(IsBlockOpen() ? 1 : 0);
+  return PyBool_FromLong(GcPause::IsOn() ? 1 : 0);
 }
 
 // route_thread(arena or None)

@@ -10,6 +10,7 @@ import os
 import warnings
 from _thread import start_new_thread  # and sleep() below: as they were when this was imported, so
 from collections.abc import Callable, Sequence
+from signal import SIG_SETMASK, pthread_sigmask, valid_signals
 from time import perf_counter, sleep  # that a later gevent makes greenlets of neither or of both
 from typing import Any, Protocol
 
@@ -102,6 +103,8 @@ class Resharer:
     def _start(self) -> None:
         if not any(arena.state == "sealed" for arena in self._chosen()):
             return
+        # Signals are for the threads of the program, and a thread inherits what is blocked.
+        before = pthread_sigmask(SIG_SETMASK, valid_signals())
         try:
             start_new_thread(self._run, ())
         except RuntimeError as error:
@@ -111,6 +114,8 @@ class Resharer:
                 FrozenArenaWarning,
                 stacklevel=2,
             )
+        finally:
+            pthread_sigmask(SIG_SETMASK, before)
 
     def _run(self) -> None:
         while self._may_go_on():

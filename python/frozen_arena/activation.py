@@ -1,17 +1,19 @@
 """Activation: what the whole process builds goes to an arena, without a block in its code.
 
-`activate` starts it, in code or at start-up (`environment`). The first fork at which
-enough has been collected ends it: the arena is frozen and sealed, and everybody allocates as usual
-from then on. A parent that forks for each batch does not make each batch immortal.
+`activate` starts it, in code or at start-up (`environment`). The first fork at which enough has
+been collected ends it: the arena is frozen and sealed, and everybody allocates as usual from then
+on. A parent that forks for each batch does not make each batch immortal.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sys
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from frozen_arena._support import core
 from frozen_arena.arena import Arena
@@ -20,6 +22,8 @@ from frozen_arena.errors import ArenaStateError, FrozenArenaWarning
 from frozen_arena.options import MIN_NEW, BlockOptions, check_size
 
 __all__ = ["activate", "freeze"]
+
+_Forked = TypeVar("_Forked", int, tuple[int, int])
 
 
 class _Activation:
@@ -34,19 +38,26 @@ class _Activation:
         self.report = report
 
     @property
-    def has_enough(self) -> bool:
-        arena = self.block._arena
-        return arena is not None and arena.nbytes >= self.min_new
+    def is_worth_it(self) -> bool:
+        """Whether a fork now should freeze: enough is alive, and nobody is inside a block."""
+        handle = self.block._handle
+        if other_blocks_are_open(self.block) or handle is None:
+            return False
+        if handle.stats()["overflow_blocks"] > 0:
+            return True  # full: there will not be more
+        return bool(handle.mapped_bytes >= self.min_new and handle.live_bytes() >= self.min_new)
 
 
-_active: _Activation | None = None
+# Two lists, as pop() and append() are each one step for other threads: of them one holds one item.
+_free: list[bool] = [True]
+_active: list[_Activation] = []
 
 
 def activate(*, min_new: int = MIN_NEW, report: bool = False, **options: Any) -> None:
     """From now on all threads build in an arena, until the first fork that is worth it.
 
-    Before the first ``os.fork()`` of this process at which at least `min_new` bytes have been
-    collected, the arena is frozen and sealed as at the end of a block. Until then forks are
+    Before the first ``os.fork()`` of this process at which at least `min_new` bytes of what was
+    built are alive, the arena is frozen and sealed as at the end of a block. Until then forks are
     ordinary, and a child that is forked goes on collecting for itself. The cyclic collector runs
     as usual. ``PYTHONFROZENARENA=1`` does this when the interpreter starts.
 
@@ -60,17 +71,26 @@ def activate(*, min_new: int = MIN_NEW, report: bool = False, **options: Any) ->
         TypeError, ValueError: a keyword that is not accepted.
         Unsupported: arenas do not work here and ``on_unsupported="raise"``.
     """
-    global _active
     if "threads" in options:
         raise TypeError("activation is for all threads; it takes no argument 'threads'")
     check_size("min_new", min_new)
     chosen = BlockOptions(**{"name": "activation", **options, "threads": "all"})
     del options  # a dict that is let go of later would be the first that the arena does not hold
-    if _active is not None:
-        raise ArenaStateError("activated already; call freeze() first, which ends the activation")
-    _active = _Activation(chosen, min_new, report)
-    if core() is None:
-        _active = None  # which open_for_all has said
+    try:
+        _free.pop()
+    except IndexError:
+        message = "activated already; call freeze() first, which ends the activation"
+        raise ArenaStateError(message) from None
+    try:
+        started = _Activation(chosen, min_new, report)
+    except BaseException:
+        _free.append(True)
+        raise
+    if core() is None:  # which open_for_all has said
+        _free.append(True)
+        return
+    _active.append(started)
+    _freeze_before(("fork", "forkpty"))
 
 
 def freeze() -> Arena | None:
@@ -82,55 +102,84 @@ def freeze() -> Arena | None:
     Raises:
         ArenaStateError: not activated, or some thread is inside a block.
     """
-    global _active
-    ending = _active
-    if ending is None:
+    if _active and other_blocks_are_open(_active[0].block):
+        raise ArenaStateError("a block is open: leave it before freeze()")
+    try:
+        ending = _active.pop()  # another thread may fork meanwhile
+    except IndexError:
         if core() is None:
             return None
-        raise ArenaStateError(
-            "nothing is being collected: call activate() first, or set PYTHONFROZENARENA=1"
-        )
-    if other_blocks_are_open(ending.block):
-        raise ArenaStateError("a block is open: leave it before freeze()")
-    _active = None  # at once: another thread may fork meanwhile
-    leave_for_all(ending.block, freeze=True)
+        message = "nothing is being collected: call activate() first, or set PYTHONFROZENARENA=1"
+        raise ArenaStateError(message) from None
+    try:
+        leave_for_all(ending.block, freeze=True)
+    finally:
+        _free.append(True)
     arena = ending.block._arena
-    if ending.report and arena is not None and arena.report is not None:
-        print(f"frozen arena, process {os.getpid()}: {arena.report}", file=sys.stderr)
+    if ending.report and arena is not None and arena.report is not None and sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):
+            print(f"frozen arena, process {os.getpid()}: {arena.report}", file=sys.stderr)
     return arena
 
 
-def _before_fork() -> None:
-    if _active is None or not _active.has_enough or other_blocks_are_open(_active.block):
-        return
+def _freeze_if_worth_it() -> None:
     try:
-        freeze()
+        if _active and _active[0].is_worth_it:
+            freeze()
+    except (IndexError, ArenaStateError):
+        return  # another thread was faster, or has entered a block
     except Exception as error:
         warnings.warn(
             f"what activation has collected was not frozen: {type(error).__name__}: {error}",
             FrozenArenaWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
+
+
+def _freeze_before(names: tuple[str, ...]) -> None:
+    """Has these functions of `os` freeze before they fork.
+
+    A hook of ``os.register_at_fork`` would come too late: ours was registered first, so it runs
+    when all others hold their locks (logging, thread pools), and a freeze runs finalizers. It
+    remains for those who fork otherwise.
+    """
+    for name in names:
+        function = getattr(os, name, None)
+        if function is not None and not hasattr(function, "_freezes"):
+            setattr(os, name, _freezing(function))
+
+
+def _freezing(function: Callable[[], _Forked]) -> Callable[[], _Forked]:
+    def fork() -> _Forked:
+        _freeze_if_worth_it()
+        return function()
+
+    fork.__name__ = fork.__qualname__ = function.__name__
+    fork.__doc__ = function.__doc__
+    fork._freezes = True  # type: ignore[attr-defined]
+    return fork
 
 
 def _go_on_in_child() -> None:
     """The arena of the parent is abandoned in a child; a daemon loads its data only there."""
-    global _active
-    if _active is None:
-        return
-    options, min_new, report = _active.options, _active.min_new, _active.report
-    _active = None
-    _active = _Activation(options, min_new, report, in_child=True)
+    started = list(_active)
+    _active.clear()
+    _free[:] = [True]  # another thread may have been in the middle of something
+    if started:
+        _free.clear()
+        one = started[0]
+        try:
+            _active.append(_Activation(one.options, one.min_new, one.report, in_child=True))
+        except BaseException:
+            _free.append(True)
+            raise
 
 
 def _at_exit() -> None:
-    global _active
-    ending = _active
-    _active = None
-    if ending is not None:
-        leave_for_all(ending.block, freeze=False)
+    while _active:
+        leave_for_all(_active.pop().block, freeze=False)
 
 
 if core() is not None:
-    os.register_at_fork(before=_before_fork, after_in_child=_go_on_in_child)
+    os.register_at_fork(before=_freeze_if_worth_it, after_in_child=_go_on_in_child)
     atexit.register(_at_exit)

@@ -216,7 +216,12 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
             collecting = native.leave(self._handle)
             misuse = self._misuse(sys._getframe(1))
             if exc_type is None and misuse is None and self._handle.state == "building":
-                self._freeze_and_seal(collecting)
+                try:
+                    self._freeze_and_seal(collecting)
+                except ArenaStateError:
+                    if self._closed_by != "fork":
+                        raise
+                    # A predicate or signal handler has forked, and this is the child.
         except MemoryError:
             warnings.warn(
                 "no memory was left to freeze what the block has built; the arena is "
@@ -258,7 +263,8 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         if self._watch is not None:
             self._watch.ended(None)
         if self._anywhere or self._thread is _this_thread.token:
-            _entered.remove(self)
+            if self in _entered:  # unless a child was forked while this was being left
+                _entered.remove(self)
         else:
             self._closed_by = "another thread"
         if self._options.threads == "all":
@@ -453,8 +459,8 @@ def _kernel_notes(unsealed_bytes: int, huge_pages_refused: bool) -> list[str]:
             f"{mib(unsealed_bytes)} could not be put behind an immutable file: workers share it as "
             "ordinary memory, or a process that still maps the file can change it. "
             "`frozen-arena doctor` names what this machine lacks; if nothing, the process was "
-            "forked inside the block while other threads ran (fork after it), or RLIMIT_AS or "
-            "vm.max_map_count is too low"
+            "forked before the freeze, or has closed the arena's descriptors, while other threads "
+            "ran, or RLIMIT_AS, RLIMIT_NOFILE or vm.max_map_count is too low"
         )
     if huge_pages_refused:
         notes.append(

@@ -91,7 +91,9 @@ def run(module: bool, options: str, target: str, arguments: tuple[str, ...]) -> 
 
     The same as PYTHONFROZENARENA=1 python TARGET ARGUMENTS; the exit status is the program's.
     """
+    import importlib.util
     import os
+    import subprocess
 
     from frozen_arena.environment import VARIABLE, read
 
@@ -102,9 +104,16 @@ def run(module: bool, options: str, target: str, arguments: tuple[str, ...]) -> 
         raise click.BadParameter(str(error), param_hint="'--options'") from error
     if not module and not Path(target).exists():
         raise click.BadParameter(f"{target!r} does not exist", param_hint="'TARGET'")
+    if importlib.util.find_spec("_frozen_arena_start_up") is None or sys.flags.no_site:
+        raise click.ClickException(
+            "the start-up file of the package is not where this interpreter looks for it: install "
+            "frozen-arena into its site-packages (pip install, without --target)"
+        )
     os.environ[VARIABLE] = options
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, *(["-m"] if module else []), target, *arguments])
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    what = ["-m", target] if module else [target]
+    os.execv(sys.executable, [sys.executable, *flags, *what, *arguments])
 
 
 @main.command()

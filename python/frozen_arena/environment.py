@@ -7,7 +7,6 @@ off. `read` checks a value, `start` does what it says.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,8 +26,8 @@ def _text(value: str) -> str:
 
 
 def _bytes(value: str) -> int:
-    digits = value.rstrip("kKmMgG")
-    unit = value[len(digits) :].lower()
+    digits = value.rstrip("kKmMgGbB")
+    unit = value[len(digits) :].lower().removesuffix("b")
     if not digits.isascii() or not digits.isdigit() or unit not in _UNITS or int(digits) == 0:
         raise ValueError("a number of bytes above 0, such as 67108864, 64M or 2G")
     return int(digits) << _UNITS[unit]
@@ -62,7 +61,7 @@ class Key:
 KEYS: Mapping[str, Key] = {
     "name": Key(_text, "activation", "of the arena, for reports"),
     "min_new": Key(_bytes, str(MIN_NEW), "bytes that must have been collected for a fork to count"),
-    "limit": Key(_bytes, "none", "bytes that the arena may take"),
+    "limit": Key(_bytes, "no limit", "bytes that the arena may take"),
     "huge_pages": Key(_one_of("auto", "never"), "auto", "2 MiB pages, where the kernel can"),
     "instance_dicts": Key(_yes_no, "0", "materialises the `__dict__` of instances"),
     "reshare": Key(
@@ -79,10 +78,13 @@ def read(value: str) -> dict[str, Any] | None:
     Raises:
         ValueError: a key or a value that there is not; the message names those that there are.
     """
+    value = value.strip()
     if value in ("", "0"):
         return None
     found: dict[str, Any] = {}
-    for part in [] if value == "1" else value.split(","):
+    for part in value.split(","):
+        if part.strip() == "1":
+            continue
         name, equals, text = (piece.strip() for piece in part.partition("="))
         if name not in KEYS or not equals:
             raise ValueError(f"{part.strip()!r} is none of its keys; use 1, or {_forms()}")
@@ -107,12 +109,14 @@ def start() -> None:
             _activate(options)
     except Exception as error:
         require = "require=1" in value.replace(" ", "").split(",")
-        print(
-            f"{VARIABLE}: {error}; {'ending' if require else 'going on without'}", file=sys.stderr
-        )
-        if require:
-            sys.stderr.flush()
-            os._exit(2)
+        line = f"{VARIABLE}: {error}; {'ending' if require else 'going on without'}\n"
+        try:
+            os.write(2, line.encode("utf-8", "backslashreplace"))  # sys.stderr may be None
+        except OSError:
+            pass  # closed
+        finally:
+            if require:
+                os._exit(2)
 
 
 def _activate(options: dict[str, Any]) -> None:

@@ -117,9 +117,22 @@ def test_a_wrong_value_costs_one_line_and_with_require_the_program(value: str, w
     assert done.stderr.endswith("; ending\n")
 
 
+def test_require_holds_without_standard_error() -> None:
+    for value, status in (("bogus,require=1", 2), ("bogus", 0)):
+        command = f'exec "{sys.executable}" -c "print(1)" 2>&-'
+        done = subprocess.run(
+            ["sh", "-c", command],
+            env={**os.environ, "PYTHONFROZENARENA": value},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert (done.returncode, done.stdout) == (status, "" if status else "1\n")
+
+
 def test_values_become_keywords() -> None:
     assert read("1") == {}
     assert read("") is read("0") is None
+    assert read(" 1,report=1, limit=64MB") == {"report": True, "limit": 64 << 20}
     assert read(" limit = 2G , report=1,name=a b") == {
         "limit": 2 << 30,
         "report": True,
@@ -170,6 +183,23 @@ def test_run_runs_a_file_or_a_module_that_collects(tmp_path: Path) -> None:
         ((), "Missing argument 'TARGET'"),
     ],
 )
+def test_run_says_so_where_no_start_up_file_would_be_read() -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-S",
+            "-c",
+            "import sys; sys.path += sys.argv[1:]; del sys.argv[1:]\n"
+            "from frozen_arena.cli import main; main(['run', '-m', 'json.tool'])",
+            *sys.path,
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "the start-up file of the package is not where" in done.stderr
+
+
 def test_a_wrong_run_is_wrong_usage(arguments: tuple[str, ...], words: str) -> None:
     done = command("run", *arguments)
     assert done.returncode == 2

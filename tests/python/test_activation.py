@@ -145,6 +145,140 @@ assert [arena.state for arena in fa.arenas()] == ["sealed", "building"]
     )
 
 
+def test_what_was_freed_again_counts_for_nothing() -> None:
+    """A program that reads its configuration, forks as a daemon, and loads in the child."""
+    run_python(
+        DATA
+        + """
+fa.activate()
+temporary = load()
+del temporary
+def daemon():
+    data = load()
+    return fork_and_report(lambda: data["key 5000"] in fa.arenas()[-1] and states()[-1])
+assert fork_and_report(daemon) == "sealed"
+assert states() == ["building"]
+"""
+    )
+
+
+def test_a_limit_below_min_new_is_worth_a_freeze_when_it_is_reached() -> None:
+    run_python(
+        DATA
+        + """
+fa.activate(limit=4 << 20)
+data = load()
+assert fork_and_report(lambda: read(data)) == read(data)
+assert states() == ["sealed"] and fa.arenas()[0].report.overflow_bytes > 0
+"""
+    )
+
+
+def test_finalizers_of_garbage_may_take_locks_that_other_fork_hooks_hold() -> None:
+    run_python(
+        DATA
+        + """
+import concurrent.futures, logging
+pool = concurrent.futures.ThreadPoolExecutor(1)
+class Closing:
+    def __init__(self):
+        self.itself = self
+    def __del__(self):
+        pool.submit(ended.append, 1)
+        logging.getLogger("closing").debug("closed")
+ended = []
+fa.activate()
+data = load()
+gc.disable()
+Closing()
+assert fork_and_report(lambda: read(data)) == read(data)
+pool.shutdown()
+assert states() == ["sealed"] and ended == [1]
+"""
+    )
+
+
+def test_an_interrupt_during_the_freeze_reaches_the_program() -> None:
+    run_python(
+        DATA
+        + """
+def interrupt(type_):
+    raise KeyboardInterrupt
+fa.activate(keep_mortal=interrupt)
+data = load()
+try:
+    os.fork()
+except KeyboardInterrupt:
+    pass
+else:
+    os._exit(1)
+assert states() == ["abandoned"]
+assert fork_and_report(lambda: read(data)) == read(data)
+fa.activate()
+fa.freeze()
+"""
+    )
+
+
+def test_threads_that_fork_freeze_and_activate_at_once_end_with_one_of_each() -> None:
+    run_python(
+        """
+sys.setswitchinterval(1e-6)
+def try_to(call, error):
+    try:
+        call()
+    except error:
+        return
+    done.append(1)
+def at_once(call, error=()):
+    done.clear()
+    threads = [threading.Thread(target=try_to, args=(call, error)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return len(done)
+done = []
+def fork():
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+kept = []
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+for number in range(20):
+    assert at_once(fa.activate, fa.ArenaStateError) == 1
+    kept.append([number + n + 0.5 for n in range(50_000 if number % 2 else 500_000)])
+    if number % 2:
+        assert at_once(fa.freeze, fa.ArenaStateError) == 1
+    else:
+        assert at_once(fork) == 4
+        assert fa.arenas()[-1].state == "sealed"
+assert [arena.state for arena in fa.arenas()] == ["sealed"] * 20
+""",
+        timeout=120,
+    )
+
+
+def test_a_report_that_cannot_be_printed_changes_nothing() -> None:
+    run_python(
+        """
+class Gone:
+    def write(self, text):
+        raise OSError("gone")
+fa.activate(report=True)
+data = [[1.5]]
+sys.stderr, kept = Gone(), sys.stderr
+arena = fa.freeze()
+sys.stderr = None
+fa.activate(report=True)
+assert fa.freeze().state == arena.state == "sealed"
+sys.stderr = kept
+"""
+    )
+
+
 def test_freeze_does_it_on_command_and_again_after_another_activation() -> None:
     run_python(
         """

@@ -138,3 +138,21 @@ def test_objects_of_an_abandoned_arena_live_and_die_as_usual() -> None:
         assert arena.state in ("abandoned", "released")
         """
     )
+
+
+def test_a_predicate_that_forks_leaves_both_processes_as_they_were() -> None:
+    run_python(
+        """
+children = []
+def choose(type_):
+    if not children:
+        children.append(os.fork())
+    return False
+with frozen_arena(keep_mortal=choose) as arena:
+    data = [str(number) for number in range(10_000)] + [1.5]
+if children == [0]:
+    os._exit(0 if arena.state == "abandoned" and data[7] == "7" and gc.isenabled() else 1)
+assert os.waitpid(children[0], 0)[1] == 0
+assert arena.state == "sealed" and data[7] == "7"
+"""
+    )

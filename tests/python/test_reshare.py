@@ -392,6 +392,38 @@ assert fork_and_report(lambda: len(data)) == 1
     assert "frozen_arena.reshare(budget=0.01) between requests" in finished.stderr
 
 
+def test_its_thread_takes_no_signal_that_the_program_has_blocked() -> None:
+    run_python(
+        AUTO
+        + """
+import signal
+pid = os.fork()
+if pid == 0:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1})
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGUSR1)
+    read(own)
+    taken = {signal.sigwait({signal.SIGTERM, signal.SIGUSR1}) for _ in range(2)}
+    os._exit(0 if taken == {signal.SIGTERM, signal.SIGUSR1} else 1)
+assert os.waitpid(pid, 0)[1] == 0
+assert fork_and_report(lambda: len(signal.pthread_sigmask(signal.SIG_BLOCK, ()))) == 0
+"""
+    )
+
+
+def test_an_activation_that_is_open_does_not_hold_it_back() -> None:
+    run_python(
+        AUTO
+        + """
+fa.activate()
+def worker():
+    read(own)
+    return wait_for(lambda: copied(auto) <= 2)
+assert fork_and_report(worker)
+"""
+    )
+
+
 def test_while_a_block_is_open_it_waits() -> None:
     run_python(
         AUTO
