@@ -174,15 +174,6 @@ def test_run_runs_a_file_or_a_module_that_collects(tmp_path: Path) -> None:
     assert "Expecting value" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("missing.py",), "'missing.py' does not exist"),
-        (("--options", "colour=red", "-m", "json.tool"), "'colour=red' is none of its keys"),
-        (("--options", "0", "-m", "json.tool"), "that switches it off"),
-        ((), "Missing argument 'TARGET'"),
-    ],
-)
 def test_run_says_so_where_no_start_up_file_would_be_read() -> None:
     done = subprocess.run(
         [
@@ -200,6 +191,15 @@ def test_run_says_so_where_no_start_up_file_would_be_read() -> None:
     assert "the start-up file of the package is not where" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("missing.py",), "'missing.py' does not exist"),
+        (("--options", "colour=red", "-m", "json.tool"), "'colour=red' is none of its keys"),
+        (("--options", "0", "-m", "json.tool"), "that switches it off"),
+        ((), "Missing argument 'TARGET'"),
+    ],
+)
 def test_a_wrong_run_is_wrong_usage(arguments: tuple[str, ...], words: str) -> None:
     done = command("run", *arguments)
     assert done.returncode == 2
