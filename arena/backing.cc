@@ -53,7 +53,9 @@ os::MapResult Backing::Map(const AddressRange& range, const Extent& extent) noex
 bool Backing::Punch(const Extent& extent) noexcept {
   switch (mode_) {
     case BackingMode::kShared:
-      return os::PunchShared(extent.address, extent.size);
+      // By the mapping where it is of a file that is gone; that is refused for locked memory.
+      if (!KeepFile() || moved_) return os::PunchShared(extent.address, extent.size);
+      return os::PunchFile(descriptor_, extent.offset, extent.size);
     case BackingMode::kMoved:
       return os::PunchFile(descriptor_, extent.offset, extent.size);
     case BackingMode::kAnonymous:

@@ -86,7 +86,8 @@ bool WriteAll(int descriptor, const void* source, std::size_t size, std::size_t 
 // Gives the memory behind a range of the file back; it reads as zero afterwards. Refused once
 // sealed.
 bool PunchFile(int descriptor, std::size_t offset, std::size_t size) noexcept;
-// The same for a shared mapping of a file (MADV_REMOVE), and for ordinary private memory.
+// The same for a shared mapping of a file (MADV_REMOVE; refused where memory is locked), and for
+// ordinary private memory.
 bool PunchShared(std::uintptr_t address, std::size_t size) noexcept;
 bool PunchAnonymous(std::uintptr_t address, std::size_t size) noexcept;
 // Drops what this process has copied of private mappings, which show their files again

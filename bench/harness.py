@@ -144,9 +144,13 @@ def main(scenario: Scenario, description: str | None) -> int:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """The environment of a tree: what the user has, and this checkout on the path."""
+    """The environment of a tree: what the user has, and this checkout on the path.
+
+    But for ``PYTHONFROZENARENA``: with it stock would not be what it claims to be.
+    """
     path = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get("PYTHONPATH"))))
-    return {**os.environ, "PYTHONPATH": path, **variables}
+    inherited = {name: text for name, text in os.environ.items() if name != "PYTHONFROZENARENA"}
+    return {**inherited, "PYTHONPATH": path, **variables}
 
 
 @contextlib.contextmanager
