@@ -12,9 +12,7 @@ reports=${FZA_REPORTS:-$build/reports} # JUnit files
 export PATH="$PWD/$venv/bin:$PATH" PIP_DISABLE_PIP_VERSION_CHECK=1
 
 # Most of the C++ is the same for every interpreter: where ccache is there, it is compiled once.
-if command -v ccache >/dev/null; then
-  export CMAKE_CXX_COMPILER_LAUNCHER=ccache CCACHE_DIR=${CCACHE_DIR:-$PWD/build/ccache}
-fi
+command -v ccache >/dev/null && export CMAKE_CXX_COMPILER_LAUNCHER=ccache
 
 say() { printf '%s\n' "$*"; }
 
