@@ -74,6 +74,19 @@ install_requirements() {
   exec {lock}>&-
 }
 
+# try_requirements EXTRA...: like install_requirements, one at a time, ready-made wheels only; what cannot be had for
+# this interpreter is named, and is no error. Tried once.
+try_requirements() {
+  local stamp=$venv/.tried-$* requirement
+  stamp=${stamp// /-}
+  [[ -e $stamp && $stamp -nt pyproject.toml ]] && return
+  "$PYTHON" .ci/requirements.py "$@" | while read -r requirement; do
+    quietly "$build/pip-peers.log" "$venv/bin/python" -m pip install --only-binary :all: "$requirement" 2>/dev/null ||
+      say "not to be had for $tag: $requirement"
+  done
+  touch "$stamp"
+}
+
 # install_package: builds the wheel in $build/cmake and installs it; nothing when no source is newer.
 # Under a debug interpreter the wheel is an audit build.
 install_package() {

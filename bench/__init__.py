@@ -3,6 +3,8 @@
 SCENARIOS = (
     "copied_pages",
     "eight_workers",
+    "memory_by_workers",
+    "look_ups",
     "fork_cost",
     "first_pass",
     "block_cost",

@@ -18,7 +18,8 @@ from typing import Any
 
 from bench import SCENARIOS, bounds, harness
 
-TOOLS = ("bounds", "loops", "write_matrix_page")  # what else in this folder is a program
+TOOLS = ("bounds", "loops", "page", "pictures", "write_matrix_page")
+"""What else in this folder is a program."""
 
 
 def main() -> int:

@@ -102,7 +102,7 @@ def page(runs: Mapping[tuple[str, str], Run]) -> str:
             found = [by_version[one].get(kind, []) for one in versions]
             limits = {harness.format_cell(bound["limit"]): None for one in found for bound in one}
             lines.append(_row(scenario, kind, " or ".join(limits), *map(_cell, found)))
-    machines = dict.fromkeys(_machine(run["machine"]) for run in runs.values())
+    machines = dict.fromkeys(machine_words(run["machine"]) for run in runs.values())
     pythons = sorted({run["machine"]["python"] for run in runs.values()}, key=_order)
     lines += ["", f"Measured on {', and on '.join(machines)}, with CPython {', '.join(pythons)}."]
     return "\n".join(lines) + "\n"
@@ -112,7 +112,7 @@ def _order(version: str) -> list[int]:
     return [int(part) for part in re.findall(r"\d+", version)]
 
 
-def _machine(machine: Mapping[str, Any]) -> str:
+def machine_words(machine: Mapping[str, Any]) -> str:
     cores = f"{machine['cores']} core{'s' * (machine['cores'] != 1)} ({machine['cpu']})"
     memory = f"{machine['memory_mib'] / 1024:.0f} GiB"
     return f"{cores} with {memory}, Linux {machine['kernel']}"

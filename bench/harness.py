@@ -89,7 +89,11 @@ def too_small(small: bool) -> Obstacle:
 
 @dataclass(slots=True)
 class Result:
-    """What a scenario hands back: rows for the table, bounds, and notes in words."""
+    """What a scenario hands back: rows for the table, bounds, and notes in words.
+
+    Attributes:
+        failures: What could not be measured because it failed; the exit status says so too.
+    """
 
     title: str
     columns: Sequence[str]
@@ -97,6 +101,15 @@ class Result:
     bounds: list[Bound] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     data: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def tried(self, what: str) -> Iterator[None]:
+        """Takes down that `what` failed, where the block fails, and goes on after it."""
+        try:
+            yield
+        except (OSError, RuntimeError, ValueError) as error:
+            self.failures.append(f"{what}: {error}")
 
 
 @dataclass(slots=True)
@@ -121,7 +134,7 @@ def main(scenario: Scenario, description: str | None) -> int:
     """Runs a script: the hidden side in a fresh tree, or the side the user started.
 
     Returns:
-        The exit status: 1 when a bound is broken, else 0.
+        The exit status: 1 when a bound is broken or something failed, else 0.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {scenario.module}", description=description)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write figures and machine facts")
@@ -140,7 +153,7 @@ def main(scenario: Scenario, description: str | None) -> int:
     show(result)
     if arguments.json:
         write_json(arguments.json, scenario.module, arguments, result)
-    return int(any(bound.status == BROKEN for bound in result.bounds))
+    return int(bool(result.failures) or any(one.status == BROKEN for one in result.bounds))
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -154,12 +167,15 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def start(module: str, request: Request, **variables: str) -> Iterator[tuple[Any, int]]:
+def start(
+    module: str, request: Request, doors: str = "", **variables: str
+) -> Iterator[tuple[Any, int]]:
     """Starts the tree side of `module` in a fresh interpreter.
 
     Args:
         module: Name for ``python -m``.
         request: What its `tree` function is given.
+        doors: The file of a cgroup to which a process writes its id to join, before it is Python.
         **variables: Environment variables beside the inherited ones.
 
     Yields:
@@ -175,6 +191,8 @@ def start(module: str, request: Request, **variables: str) -> Iterator[tuple[Any
         "--answer",
         str(writing),
     ]
+    if doors:
+        command = ["sh", "-c", 'echo $$ >"$0" && exec "$@"', doors, *command]
     process = subprocess.Popen(
         command,
         pass_fds=(writing,),
@@ -195,13 +213,13 @@ def start(module: str, request: Request, **variables: str) -> Iterator[tuple[Any
             os.close(reading)
 
 
-def fresh(module: str, request: Request, **variables: str) -> Any:
+def fresh(module: str, request: Request, doors: str = "", **variables: str) -> Any:
     """Runs the tree side of `module` in a fresh interpreter and returns its answer.
 
     Raises:
         RuntimeError: It ended without an answer.
     """
-    with start(module, request, **variables) as (process, reading):
+    with start(module, request, doors, **variables) as (process, reading):
         process.stdin.close()
         process.stdin = None
         with os.fdopen(reading, encoding="utf-8", closefd=False) as pipe:
@@ -245,8 +263,14 @@ def serve(greeting: Any, work: Callable[[], Any]) -> None:
         print(json.dumps(work()), flush=True)
 
 
+_AGAIN, _LEAVE = b"a", b"\n"
+
+
 class Child:
-    """A forked worker of a tree: runs `work`, sends its answer, and stays until it is let go."""
+    """A forked worker of a tree: runs `work`, sends its answer, and waits.
+
+    It works once at the start and once for each `again`, until it is let go.
+    """
 
     def __init__(self, work: Callable[[], Any]) -> None:
         """Forks; in the child, nothing after this call is executed."""
@@ -274,9 +298,13 @@ class Child:
             raise RuntimeError(content["error"])
         return content["answer"]
 
+    def again(self) -> None:
+        """Has the child do its work once more; its answer is waited for by `answer`."""
+        os.write(self._gate, _AGAIN)
+
     def leave(self) -> None:
         """Lets the child end, and reaps it."""
-        os.write(self._gate, b"\n")  # closing alone is not seen: siblings hold the other end too
+        os.write(self._gate, _LEAVE)  # closing alone is not seen: siblings hold the other end too
         os.close(self._gate)
         self._answers.close()
         os.waitpid(self.pid, 0)
@@ -286,13 +314,16 @@ def _work_and_wait(work: Callable[[], Any], to_parent: int, from_parent: int) ->
     """Life of a child: never returns into the parent's frames."""
     status = 1
     try:
-        content = {"answer": work()}
-        status = 0
-    except BaseException as error:
-        content = {"error": f"{type(error).__name__}: {error}"}
-    try:
-        os.write(to_parent, json.dumps(content).encode() + b"\n")
-        os.read(from_parent, 1)
+        order = _AGAIN
+        while order == _AGAIN:
+            status = 1
+            try:
+                content = {"answer": work()}
+                status = 0
+            except BaseException as error:
+                content = {"error": f"{type(error).__name__}: {error}"}
+            os.write(to_parent, json.dumps(content).encode() + b"\n")
+            order = os.read(from_parent, 1)
     finally:
         os._exit(status)
 
@@ -397,6 +428,7 @@ def write_json(path: Path, name: str, arguments: argparse.Namespace, result: Res
         "figures": result.data,
         "bounds": [plain(bound) for bound in result.bounds],
         "notes": result.notes,
+        "failures": result.failures,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(in_lines(content), encoding="utf-8")
@@ -440,6 +472,8 @@ def show(result: Result) -> None:
         )
     for note in result.notes:
         console.print(f"- {escape(note)}")
+    for failure in result.failures:
+        console.print(f"[red]failed[/]       {escape(failure)}")
 
 
 def format_cell(value: Any) -> str:
