@@ -8,8 +8,9 @@
 
 namespace frozen_arena {
 
-Backing::Backing() noexcept : mode_(BackingMode::kShared) {
-  SetFile(os::CreateMemfd());
+Backing::Backing(const char* file_name) noexcept
+    : mode_(BackingMode::kShared), file_name_(file_name) {
+  SetFile(os::CreateMemfd(file_name_));
   if (descriptor_ < 0) mode_ = BackingMode::kAnonymous;
 }
 
@@ -27,7 +28,7 @@ void Backing::SetFile(int descriptor) noexcept {
 
 bool Backing::KeepFile() noexcept {
   if (descriptor_ < 0 || os::IdentityOf(descriptor_) == identity_) return descriptor_ >= 0;
-  SetFile(os::CreateMemfd());
+  SetFile(os::CreateMemfd(file_name_));
   moved_ = true;
   if (descriptor_ >= 0 && file_size_ != 0 && !os::Truncate(descriptor_, file_size_)) SetFile(-1);
   return descriptor_ >= 0;
@@ -110,7 +111,7 @@ bool WriteLive(int file, const Extent& extent, const BitSet* live) noexcept {
 }  // namespace
 
 bool Backing::MoveToNewFile(const std::vector<Extent>& extents, const BitSet* live) noexcept {
-  const int fresh = os::CreateMemfd();
+  const int fresh = os::CreateMemfd(file_name_);
   if (fresh < 0) return false;
   std::size_t size = 0;
   for (const Extent& extent : extents) size = std::max(size, extent.offset + extent.size);

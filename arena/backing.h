@@ -38,7 +38,7 @@ struct Extent {
 
 class Backing {
  public:
-  Backing() noexcept;
+  explicit Backing(const char* file_name) noexcept;  // as os::CreateMemfd; kept, not copied
   ~Backing();
   Backing(const Backing&) = delete;
   Backing& operator=(const Backing&) = delete;
@@ -91,6 +91,7 @@ class Backing {
   void MapPristine(const std::vector<Extent>& extents) noexcept;
 
   BackingMode mode_;
+  const char* file_name_;
   int descriptor_ = -1;
   os::FileIdentity identity_;
   bool moved_ = false;  // descriptor_ is not the file that shared mappings are of

@@ -1,6 +1,7 @@
 #include "arena/lane.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <new>
@@ -45,10 +46,14 @@ std::uint64_t NextEpoch() noexcept {
   return epoch.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
+// What frozen_arena/process_memory.py knows the lanes by.
+constexpr std::array<const char*, 2> kFileNames = {"frozen-arena:objects", "frozen-arena:payload"};
+
 }  // namespace
 
 Lane::Lane(Arena* arena, std::size_t index, Budget* budget, bool huge_pages) noexcept
     : arena_(arena), index_(index), epoch_(NextEpoch()) {
+  policy_.file_name = kFileNames[index];
   policy_.budget = budget;
   policy_.huge_pages = huge_pages;
 }

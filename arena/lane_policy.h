@@ -35,6 +35,7 @@ struct Budget {
 };
 
 struct LanePolicy {
+  const char* file_name = "frozen-arena";  // of the lane's memory, see os::CreateMemfd
   Budget* budget = nullptr;
   bool huge_pages = true;
   bool huge_pages_refused = false;

@@ -49,7 +49,7 @@ class LargeBlock : public Region {
 
  protected:
   LargeBlock(Arena* owner, Lane* owner_lane, LanePolicy* policy, RegionKind region_kind) noexcept
-      : Region{owner, owner_lane, region_kind}, policy_(policy) {}
+      : Region{owner, owner_lane, region_kind}, backing_(policy->file_name), policy_(policy) {}
   // At least so many bytes are mapped; whole granules, where they can be huge pages, before there
   // is anything on them to be copied.
   bool GrowTo(std::size_t size) noexcept;

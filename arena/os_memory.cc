@@ -160,15 +160,15 @@ const char* WhyNoFiles() noexcept {
   return read && mode == '2' ? "vm.overcommit_memory is 2" : nullptr;
 }
 
-int CreateMemfd() noexcept {
+int CreateMemfd(const char* name) noexcept {
   if (WhyNoFiles() != nullptr) return -1;
   if (Injected(Fault::kMemfd) || Injected(Fault::kMemory)) return -1;
   // MFD_NOEXEC_SEAL (Linux 6.3) takes the right to execute from the file; older kernels refuse the
   // flag.
   const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-  const long got = ::syscall(SYS_memfd_create, "frozen-arena", flags | MFD_NOEXEC_SEAL);
+  const long got = ::syscall(SYS_memfd_create, name, flags | MFD_NOEXEC_SEAL);
   if (got >= 0 || errno != EINVAL) return static_cast<int>(got);
-  return static_cast<int>(::syscall(SYS_memfd_create, "frozen-arena", flags));
+  return static_cast<int>(::syscall(SYS_memfd_create, name, flags));
 }
 
 void Close(int descriptor) noexcept {

@@ -70,9 +70,10 @@ void KeepFromChildren(std::uintptr_t address, std::size_t size) noexcept;
 // (RLIMIT_FSIZE). A static text.
 const char* WhyNoFiles() noexcept;
 
-// An unnamed file in memory that can be sealed and does not reach exec'd programs. -1 where
-// WhyNoFiles has a reason, or memfd_create is missing or refused (Linux 3.17; some sandboxes).
-int CreateMemfd() noexcept;
+// A file in memory that can be sealed and does not reach exec'd programs. -1 where WhyNoFiles has a
+// reason, or memfd_create is missing or refused (Linux 3.17; some sandboxes). `name` is what
+// /proc/PID/maps calls its mappings, "/memfd:NAME (deleted)": tools outside know ours by it.
+int CreateMemfd(const char* name) noexcept;
 void Close(int descriptor) noexcept;
 // Which file a descriptor is of; two that are equal are of the same. All zero: it is of none.
 struct FileIdentity {

@@ -59,7 +59,9 @@ class Segment : public Region {
 
  private:
   Segment(Arena* owner, Lane* owner_lane, LanePolicy* policy) noexcept
-      : Region{owner, owner_lane, RegionKind::kSegment}, policy_(policy) {}
+      : Region{owner, owner_lane, RegionKind::kSegment},
+        backing_(policy->file_name),
+        policy_(policy) {}
 
   std::size_t SliceOf(std::uintptr_t address) const noexcept {
     return (address - track_->range().begin) >> kSliceShift;

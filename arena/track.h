@@ -93,8 +93,8 @@ class Track {
   Segment* lessee_ = nullptr;
   BitSet taken_;  // by segments and by book-keeping
   BitSet book_keeping_;
-  BitSet shared_;    // slices that a child would write to together with us
-  Backing backing_;  // of metadata and book-keeping
+  BitSet shared_;  // slices that a child would write to together with us
+  Backing backing_{"frozen-arena:book-keeping"};  // of metadata and book-keeping
   std::size_t taken_slices_ = 0;
   bool common_ = false;
   bool full_ = false;

@@ -101,7 +101,7 @@ py::dict Hooks() {
 // read.
 py::dict Probe() {
   using namespace pybind11::literals;  // NOLINT(google-build-using-namespace): for ""_a alone
-  const int file = os::CreateMemfd();
+  const int file = os::CreateMemfd("frozen-arena:probe");
   const bool memfd = file >= 0;
   bool collapse = false;
   const std::uintptr_t room = os::Reserve(kGranuleSize, kGranuleSize);

@@ -117,6 +117,42 @@ def run(module: bool, options: str, target: str, arguments: tuple[str, ...]) -> 
 
 
 @main.command()
+@click.argument("pid", type=click.IntRange(1), required=False)
+@click.option("--once", is_flag=True, help="Look for one interval, print, and end.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(0.05, 3600),
+    default=1.0,
+    show_default=True,
+    help="Seconds between two looks.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: an object a look, one a line.")
+def top(pid: int | None, once: bool, interval: float, as_json: bool) -> None:
+    """Show the memory of a process tree, live.
+
+    PID is the root; without it, every process that maps an arena is shown, with its descendants.
+    Nothing runs in the processes that are shown. Ctrl-C ends.
+    """
+    from rich.console import Console
+
+    from frozen_arena.top import TopError, Watcher, looks, show, watch
+
+    console = Console()
+    try:
+        watcher = Watcher(pid)
+        if as_json:
+            for look in looks(watcher, interval, once):
+                click.echo(json.dumps(look.to_dict()))
+        elif once or not console.is_terminal:
+            for look in looks(watcher, interval, once=True):
+                console.print(show(look, console.width))
+        else:
+            watch(watcher, interval, console)
+    except TopError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def doctor(as_json: bool) -> None:
     """Say what works here, what does not, and what to do about it.

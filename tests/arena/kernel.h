@@ -19,7 +19,7 @@ namespace frozen_arena::testing {
 // mapping behind: for a child.
 inline bool ThisKernelCollapses() {
   const AddressRange range = AddressSpace::Take(kGranuleSize, kGranuleSize);
-  const int file = os::CreateMemfd();
+  const int file = os::CreateMemfd("frozen-arena:test");
   const bool collapsed =
       os::Truncate(file, kGranuleSize) &&
       AddressSpace::Map(range, range.begin, kGranuleSize, file, 0) == os::MapResult::kMapped &&
