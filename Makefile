@@ -10,7 +10,7 @@ ARGS ?=
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1  /p' Makefile
 
-.PHONY: demo test bench check format asan ubsan clean
+.PHONY: demo test hosts bench check format asan ubsan clean
 
 demo: ## build, install into .venv, and show on this machine what the arena saves
 	@.ci/install
@@ -18,6 +18,9 @@ demo: ## build, install into .venv, and show on this machine what the arena save
 
 test: ## C++ and Python tests; ARGS go to pytest
 	@.ci/test $(ARGS)
+
+hosts: ## tests against real hosts (gunicorn and others), which are installed first
+	@.ci/hosts $(ARGS)
 
 bench: ## the measurements behind the figures in docs/; ARGS="--quick fork_cost" goes to python -m bench
 	@.ci/bench $(ARGS)

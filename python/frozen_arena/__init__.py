@@ -11,6 +11,7 @@ Importing costs nothing but the import: hooks go in when the first block is ente
 
 from __future__ import annotations
 
+from frozen_arena._prewarming import prewarm
 from frozen_arena.activation import activate, freeze
 from frozen_arena.arena import Arena, arenas, reshare, sharing
 from frozen_arena.block import frozen_arena
@@ -34,6 +35,7 @@ __all__ = [
     "arenas",
     "freeze",
     "frozen_arena",
+    "prewarm",
     "reshare",
     "sharing",
     "status",

@@ -98,7 +98,13 @@ class Resharer:
         self._chosen = chosen
         self._may = may
         self._turns = Turns()
+        self._running_in = 0  # the process that has a thread
         os.register_at_fork(after_in_child=self._start)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether this process has a thread that takes turns."""
+        return self._running_in == os.getpid()
 
     def _start(self) -> None:
         if not any(arena.state == "sealed" for arena in self._chosen()):
@@ -107,6 +113,7 @@ class Resharer:
         before = pthread_sigmask(SIG_SETMASK, valid_signals())
         try:
             start_new_thread(self._run, ())
+            self._running_in = os.getpid()
         except RuntimeError as error:
             warnings.warn(
                 f"copies are not given back by themselves: {error}; raise RLIMIT_NPROC, or call "

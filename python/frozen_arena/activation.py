@@ -15,13 +15,14 @@ import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from frozen_arena._prewarming import run_prewarming
 from frozen_arena._support import core
 from frozen_arena.arena import Arena
 from frozen_arena.block import leave_for_all, open_for_all, other_blocks_are_open
 from frozen_arena.errors import ArenaStateError, FrozenArenaWarning
 from frozen_arena.options import MIN_NEW, BlockOptions, check_size
 
-__all__ = ["activate", "freeze"]
+__all__ = ["activate", "freeze", "give_up", "is_collecting", "leave_forks_alone"]
 
 _Forked = TypeVar("_Forked", int, tuple[int, int])
 
@@ -36,11 +37,14 @@ class _Activation:
         self.options = options
         self.min_new = min_new
         self.report = report
+        self.forks_freeze = True
 
     @property
     def is_worth_it(self) -> bool:
         """Whether a fork now should freeze: enough is alive, and nobody is inside a block."""
         handle = self.block._handle
+        if not self.forks_freeze:
+            return False
         if other_blocks_are_open(self.block) or handle is None:
             return False
         if handle.stats()["overflow_blocks"] > 0:
@@ -104,6 +108,9 @@ def freeze() -> Arena | None:
     """
     if _active and other_blocks_are_open(_active[0].block):
         raise ArenaStateError("a block is open: leave it before freeze()")
+    if _active:
+        leave_forks_alone()  # what warms may fork
+        run_prewarming()
     try:
         ending = _active.pop()  # another thread may fork meanwhile
     except IndexError:
@@ -120,6 +127,30 @@ def freeze() -> Arena | None:
         with contextlib.suppress(OSError, ValueError):
             print(f"frozen arena, process {os.getpid()}: {arena.report}", file=sys.stderr)
     return arena
+
+
+def is_collecting() -> bool:
+    """Whether activation is under way in this process, and has not frozen yet."""
+    return bool(_active)
+
+
+def leave_forks_alone() -> None:
+    """Forks freeze nothing from now on, however much there is: `freeze` will be called.
+
+    For hosts that say when all is loaded. Children that are forked before go on likewise.
+    """
+    for one in _active:
+        one.forks_freeze = False
+
+
+def give_up() -> None:
+    """Ends the activation without a freeze, where nobody would inherit anything.
+
+    What was built lives and dies as usual.
+    """
+    while _active:
+        leave_for_all(_active.pop().block, freeze=False)
+        _free.append(True)
 
 
 def _freeze_if_worth_it() -> None:
@@ -169,17 +200,14 @@ def _go_on_in_child() -> None:
         _free.clear()
         one = started[0]
         try:
-            _active.append(_Activation(one.options, one.min_new, one.report, in_child=True))
+            going_on = _Activation(one.options, one.min_new, one.report, in_child=True)
+            going_on.forks_freeze = one.forks_freeze
+            _active.append(going_on)
         except BaseException:
             _free.append(True)
             raise
 
 
-def _at_exit() -> None:
-    while _active:
-        leave_for_all(_active.pop().block, freeze=False)
-
-
 if core() is not None:
     os.register_at_fork(before=_freeze_if_worth_it, after_in_child=_go_on_in_child)
-    atexit.register(_at_exit)
+    atexit.register(give_up)

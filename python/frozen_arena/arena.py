@@ -176,6 +176,11 @@ def reshare_by_itself(arena: Arena) -> None:
         )
 
 
+def reshares_by_itself() -> bool:
+    """Whether a thread of this process gives copies back without being asked."""
+    return _resharer is not None and _resharer.is_running
+
+
 def _reshare(chosen: Iterable[Arena], payload: bool) -> int:
     given_back = 0
     for arena in chosen:

@@ -129,6 +129,9 @@ def _activate(options: dict[str, Any]) -> None:
     if reason is not None:
         raise RuntimeError(f"nothing is frozen: {reason}")
     activate(**options)
+    from frozen_arena.integrations.inheritance import watch
+
+    watch()
 
 
 def _forms() -> str:

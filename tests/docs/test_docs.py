@@ -29,7 +29,7 @@ FILE_SUFFIXES = (".cc", ".cmake", ".h", ".json", ".md", ".py", ".pyi", ".sh", ".
 # Files of the reader, of the interpreter and of mimalloc.
 NOT_OURS = {"Python.h", "app.py", "gunicorn.conf.py", "mimalloc.h", "mimalloc.o", "pyconfig.h"}
 # Commands that a test can not run: they fetch, or move about, or start a server of somebody else.
-NOT_RUN = {"cd", "celery", "git", "gunicorn", "pip"}
+NOT_RUN = {"cd", "celery", "git", "gunicorn", "pip", "spark-submit", "uwsgi"}
 
 
 def document_id(path: Path) -> str:
