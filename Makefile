@@ -10,7 +10,7 @@ ARGS ?=
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1  /p' Makefile
 
-.PHONY: demo test hosts bench check format asan ubsan clean
+.PHONY: demo test hosts bench check format asan ubsan tsan fuzz cpython clean
 
 demo: ## build, install into .venv, and show on this machine what the arena saves
 	@.ci/install
@@ -36,6 +36,15 @@ asan: ## the C++ tests under AddressSanitizer
 
 ubsan: ## the C++ tests under UndefinedBehaviorSanitizer
 	@.ci/sanitize undefined
+
+tsan: ## the C++ tests under ThreadSanitizer
+	@.ci/sanitize thread
+
+fuzz: ## operation sequences on arenas against a model, for 24 minutes; ARGS: seconds, libFuzzer options
+	@.ci/fuzz $(ARGS)
+
+cpython: ## CPython's own tests with the arena on, all files in three modes; ARGS go to python -m tests.cpython
+	@.ci/cpython $(or $(ARGS),all)
 
 clean:
 	rm -rf build .venv

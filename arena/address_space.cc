@@ -11,9 +11,15 @@ namespace frozen_arena {
 namespace {
 
 // Far from where Linux puts anything on its own accord (heap and libraries lie at both ends of 47
-// bits), and outside the shadow of AddressSanitizer.
+// bits), and outside the shadow of AddressSanitizer. ThreadSanitizer refuses all but its own ranges
+// (the lowest of compiler-rt's tsan_platform.h, x86-64, ends at 512 GiB).
+#ifdef __SANITIZE_THREAD__
+constexpr std::uintptr_t kPreferredBegin = 0x0010'0000'0000;
+constexpr std::uintptr_t kPreferredEnd = 0x0080'0000'0000;
+#else
 constexpr std::uintptr_t kPreferredBegin = 0x2000'0000'0000;
 constexpr std::uintptr_t kPreferredEnd = 0x5000'0000'0000;
+#endif
 
 std::uintptr_t next_preferred = kPreferredBegin;  // guarded by the mapping lock
 bool preferred_exists = true;

@@ -87,6 +87,10 @@ bool Backing::MakePrivate(const Extent& extent) noexcept {
 
 void Backing::CloseFile() noexcept {
   if (mode_ == BackingMode::kShared) mode_ = BackingMode::kPrivate;
+  // Whoever has opened the file a second time would change what is still read from it. Refused when
+  // it is not ours any more, sealed already, or mapped shared by somebody else.
+  if (descriptor_ >= 0 && !file_sealed_ && os::IdentityOf(descriptor_) == identity_)
+    static_cast<void>(os::SealFile(descriptor_));
   SetFile(-1);
 }
 

@@ -33,9 +33,8 @@ void Read(const char* word, std::size_t length, Plan* plan) {
     plan->fail_every = std::strtoull(word + 11, nullptr, 10);
 }
 
-Plan ReadPlan() {
+Plan ReadPlan(const char* text) {
   Plan plan;
-  const char* text = std::getenv("FROZEN_ARENA_TEST_FAULTS");
   while (text != nullptr && *text != '\0') {
     const std::size_t length = std::strcspn(text, ",");
     Read(text, length, &plan);
@@ -46,9 +45,15 @@ Plan ReadPlan() {
 }
 
 constinit std::atomic<std::uint64_t> injected{0};
+constinit std::atomic<std::uint64_t> requests{0};
+
+Plan& ThePlan() noexcept {
+  static Plan plan = ReadPlan(std::getenv("FROZEN_ARENA_TEST_FAULTS"));
+  return plan;
+}
 
 bool IsPlanned(Fault fault) noexcept {
-  static const Plan plan = ReadPlan();
+  const Plan& plan = ThePlan();
   switch (fault) {
     case Fault::kMemfd:
       return plan.no_memfd;
@@ -64,7 +69,6 @@ bool IsPlanned(Fault fault) noexcept {
       break;
   }
   if (plan.fail_nth == 0 && plan.fail_every == 0) return false;
-  static std::atomic<std::uint64_t> requests{0};
   const std::uint64_t number = requests.fetch_add(1, std::memory_order_relaxed) + 1;
   return number == plan.fail_nth || (plan.fail_every != 0 && number % plan.fail_every == 0);
 }
@@ -75,6 +79,12 @@ bool Injected(Fault fault) noexcept {
   if (!IsPlanned(fault)) return false;
   injected.fetch_add(1, std::memory_order_relaxed);
   return true;
+}
+
+void PlanFaults(const char* text) noexcept {
+  ThePlan() = ReadPlan(text);
+  requests.store(0, std::memory_order_relaxed);
+  injected.store(0, std::memory_order_relaxed);
 }
 
 std::uint64_t InjectedSoFar() noexcept { return injected.load(std::memory_order_relaxed); }

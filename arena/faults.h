@@ -9,8 +9,8 @@
 //   fail_nth=K   the K-th request for memory, counted from 1, is refused
 //   fail_every=K every K-th request for memory is refused
 //
-// Read once, at the first request. Unset, it costs one load and one branch a request, and requests
-// are rare.
+// Read once, at the first request; a test that has come further puts another plan in its place.
+// Unset, it costs one load and one branch a request, and requests are rare.
 #ifndef FROZEN_ARENA_ARENA_FAULTS_H_
 #define FROZEN_ARENA_ARENA_FAULTS_H_
 
@@ -22,6 +22,10 @@ enum class Fault : std::uint8_t { kMemory, kMemfd, kCollapse, kPrivate, kProc, k
 
 // True when a test wants this request to be refused. Thread-safe, does not allocate.
 bool Injected(Fault fault) noexcept;
+
+// For tests: from now on requests fail as `text` says, which has the form of the variable, and both
+// counts begin at nought. No other thread may be inside an arena.
+void PlanFaults(const char* text) noexcept;
 
 // How many requests were refused so in this process, its parents included. What a test with
 // fail_nth asks to know that it has come to the end.

@@ -135,6 +135,7 @@ PYBIND11_MODULE(_core_of_the_main_interpreter, module) {
   module.def("probe", &Probe);
   module.def("probe_os_page_bytes", &os::PageSize);
   module.def("refused_by_tests", &InjectedSoFar);
+  module.def("plan_faults", &PlanFaults, py::arg("text"));
   module.def(
       "finish_all", [](const py::list& pending) { FinishAll(pending.ptr()); }, py::arg("pending"));
   module.def(
