@@ -2,6 +2,7 @@
 
 Figures go to ``bench/results/SCENARIO-X.Y.json``, or with ``--quick`` nowhere unless ``--results``
 says so. Options of one scenario are given to it alone: ``python -m bench.SCENARIO --help``.
+``python -m bench compare A B`` compares two results.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import SCENARIOS, bounds, harness
+from bench import SCENARIOS, bounds, compare, harness
 
 TOOLS = ("bounds", "loops", "page", "pictures", "write_matrix_page")
 """What else in this folder is a program."""
@@ -28,6 +29,8 @@ def main() -> int:
     Returns:
         0 when no bound is broken and no scenario failed, else 1.
     """
+    if sys.argv[1:2] == ["compare"]:
+        return compare.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
     parser.add_argument("--quick", action="store_true", help="small data, few rounds")

@@ -26,6 +26,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench.children import Child as Child
+
 MODES = ("stock", "gc.freeze", "frozen")
 CHECKOUT = Path(__file__).resolve().parent.parent
 RESULTS = CHECKOUT / "bench" / "results"
@@ -261,71 +263,6 @@ def serve(greeting: Any, work: Callable[[], Any]) -> None:
     print(json.dumps(greeting), flush=True)
     for _ in sys.stdin:
         print(json.dumps(work()), flush=True)
-
-
-_AGAIN, _LEAVE = b"a", b"\n"
-
-
-class Child:
-    """A forked worker of a tree: runs `work`, sends its answer, and waits.
-
-    It works once at the start and once for each `again`, until it is let go.
-    """
-
-    def __init__(self, work: Callable[[], Any]) -> None:
-        """Forks; in the child, nothing after this call is executed."""
-        from_child, to_parent = os.pipe()
-        from_parent, to_child = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            os.close(from_child)
-            os.close(to_child)
-            _work_and_wait(work, to_parent, from_parent)
-        os.close(to_parent)
-        os.close(from_parent)
-        self._answers = os.fdopen(from_child, "rb")
-        self._gate = to_child
-
-    def answer(self) -> Any:
-        """Waits until the work is done and returns what it returned; the child is then paused.
-
-        Raises:
-            RuntimeError: The child failed or died.
-        """
-        line = self._answers.readline()
-        content = json.loads(line) if line else {"error": "the child died"}
-        if "error" in content:
-            raise RuntimeError(content["error"])
-        return content["answer"]
-
-    def again(self) -> None:
-        """Has the child do its work once more; its answer is waited for by `answer`."""
-        os.write(self._gate, _AGAIN)
-
-    def leave(self) -> None:
-        """Lets the child end, and reaps it."""
-        os.write(self._gate, _LEAVE)  # closing alone is not seen: siblings hold the other end too
-        os.close(self._gate)
-        self._answers.close()
-        os.waitpid(self.pid, 0)
-
-
-def _work_and_wait(work: Callable[[], Any], to_parent: int, from_parent: int) -> None:
-    """Life of a child: never returns into the parent's frames."""
-    status = 1
-    try:
-        order = _AGAIN
-        while order == _AGAIN:
-            status = 1
-            try:
-                content = {"answer": work()}
-                status = 0
-            except BaseException as error:
-                content = {"error": f"{type(error).__name__}: {error}"}
-            os.write(to_parent, json.dumps(content).encode() + b"\n")
-            order = os.read(from_parent, 1)
-    finally:
-        os._exit(status)
 
 
 def prepared(

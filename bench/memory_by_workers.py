@@ -70,10 +70,12 @@ def tree(request: dict[str, Any]) -> list[dict[str, Any]]:
 
     samples = []
     for count in request["counts"]:
-        for worker in workers:
+        asked = workers if peer.settle else []  # in the others a second reading copies nothing
+        for worker in asked:
             worker.again()
-        workers += [harness.Child(read) for _ in range(count - len(workers))]
-        own = [worker.answer() for worker in workers][-1]
+        new = [harness.Child(read) for _ in range(count - len(workers))]
+        own = [worker.answer() for worker in (*asked, *new)][-1]
+        workers += new
         samples.append(sample(READ, own))
         if peer.settle and count == SHOWN:  # takes minutes with many workers
             peer.settle()

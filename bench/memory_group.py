@@ -55,6 +55,22 @@ class MemoryGroup:
             "charged_files": cached - shared,  # the cache counts both
         }
 
+    def total(self) -> int:
+        """All that the group is charged now, kernel memory included, in bytes."""
+        return self._amount("memory.usage_in_bytes", "memory.current")
+
+    def peak(self) -> int:
+        """The most that it was ever charged, or since `forget_peak` where the kernel can."""
+        return self._amount("memory.max_usage_in_bytes", "memory.peak")
+
+    def forget_peak(self) -> None:
+        """Starts the peak again; in version 2 that takes an open file, and the peak is for good."""
+        if self._version == 1:
+            (self._folder / "memory.max_usage_in_bytes").write_text("0")
+
+    def _amount(self, *names: str) -> int:
+        return int((self._folder / names[self._version - 1]).read_text())
+
 
 @contextlib.contextmanager
 def memory_group(name: str) -> Iterator[MemoryGroup | None]:

@@ -24,7 +24,7 @@ import time
 from statistics import geometric_mean
 from typing import Any
 
-from bench import harness, memory
+from bench import harness, memory, wsgi_worker
 from bench.datasets import DATASETS
 
 MODULE = "bench.serving_worker"
@@ -64,34 +64,18 @@ def _answer_requests(listener: socket.socket, records: list[Any], bare: bool) ->
     """In the worker: the collections of each generation until the client asks for ``/stop``."""
     import zlib
     from html import escape
-    from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
     rest = "".join(f'<li class="entry"><a href="/{n}">entry {n}</a></li>\n' for n in range(2600))
 
-    class Quiet(WSGIRequestHandler):
-        def log_message(self, *_: object) -> None: ...
-
-    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        nonlocal serving
-        place = environ["PATH_INFO"][1:]
-        start_response("200 OK", [] if bare else [("Content-Encoding", "deflate")])
-        if place == "stop":
-            serving = False
-            return []
-        record = json.dumps(records[int(place)])
+    def make_body(place: int) -> bytes:
+        record = json.dumps(records[place])
         if bare:
-            return [record.encode()]
-        return [zlib.compress(f"<pre>{escape(record)}</pre><ul>{rest}</ul>".encode())]
+            return record.encode()
+        return zlib.compress(f"<pre>{escape(record)}</pre><ul>{rest}</ul>".encode())
 
     before = [one["collections"] for one in gc.get_stats()]
-    server = WSGIServer(("127.0.0.1", 0), Quiet, bind_and_activate=False)
-    server.socket = listener
-    server.server_name, server.server_port = "localhost", 0
-    server.setup_environ()
-    server.set_app(application)
-    serving = True
-    while serving:
-        server.handle_request()
+    headers = () if bare else (("Content-Encoding", "deflate"),)
+    wsgi_worker.answer_requests(listener, make_body, headers)
     return [one["collections"] - was for one, was in zip(gc.get_stats(), before, strict=True)]
 
 
@@ -104,7 +88,7 @@ class _Client:
         self._records = self._tree.greeting["records"]
         self._pid = self._tree.greeting["pid"]
         self._places = random.Random(4)
-        self._get(str(0))
+        wsgi_worker.get(self._port, 0)
         os.kill(self._pid, signal.SIGSTOP)
         self.own_bytes = [memory.own_bytes(self._pid)]
         self.paces: list[float] = []  # requests a second
@@ -114,7 +98,7 @@ class _Client:
         os.kill(self._pid, signal.SIGCONT)
         start, count = time.perf_counter(), 0
         while (passed := time.perf_counter() - start) < seconds:
-            self._get(str(self._places.randrange(self._records)))
+            wsgi_worker.get(self._port, self._places.randrange(self._records))
             count += 1
         os.kill(self._pid, signal.SIGSTOP)
         self.paces.append(count / passed)
@@ -128,15 +112,9 @@ class _Client:
     def end(self) -> list[int]:
         """Ends the worker; how often each generation was collected."""
         os.kill(self._pid, signal.SIGCONT)
-        self._get("stop")
+        wsgi_worker.get(self._port, "stop")
         collections: list[int] = self._tree.ask()
         return collections
-
-    def _get(self, path: str) -> None:
-        with socket.create_connection(("127.0.0.1", self._port)) as connection:
-            connection.sendall(f"GET /{path} HTTP/1.0\r\n\r\n".encode())
-            while connection.recv(1 << 16):
-                pass
 
 
 def measure(arguments: argparse.Namespace) -> harness.Result:
