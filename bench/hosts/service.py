@@ -118,6 +118,16 @@ def start(
         service.end()
 
 
+@contextlib.contextmanager
+def redis(folder: Path) -> Iterator[str]:
+    """A Redis of its own that keeps nothing on disk; gives its URL."""
+    port = free_port()
+    command = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+    with start([*command, "--appendonly", "no"], folder) as server:
+        server.wait_until(lambda: answers(port), "Redis")
+        yield f"redis://127.0.0.1:{port}/0"
+
+
 def answers(port: int) -> bool:
     """Whether somebody listens there."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):

@@ -22,7 +22,14 @@ from frozen_arena.block import leave_for_all, open_for_all, other_blocks_are_ope
 from frozen_arena.errors import ArenaStateError, FrozenArenaWarning
 from frozen_arena.options import MIN_NEW, BlockOptions, check_size
 
-__all__ = ["activate", "freeze", "give_up", "is_collecting", "leave_forks_alone"]
+__all__ = [
+    "activate",
+    "freeze",
+    "freeze_if_worth_it",
+    "give_up",
+    "is_collecting",
+    "leave_forks_alone",
+]
 
 _Forked = TypeVar("_Forked", int, tuple[int, int])
 
@@ -153,7 +160,8 @@ def give_up() -> None:
         _free.append(True)
 
 
-def _freeze_if_worth_it() -> None:
+def freeze_if_worth_it() -> None:
+    """What happens before a fork: never raises."""
     try:
         if _active and _active[0].is_worth_it:
             freeze()
@@ -182,7 +190,7 @@ def _freeze_before(names: tuple[str, ...]) -> None:
 
 def _freezing(function: Callable[[], _Forked]) -> Callable[[], _Forked]:
     def fork() -> _Forked:
-        _freeze_if_worth_it()
+        freeze_if_worth_it()
         return function()
 
     fork.__name__ = fork.__qualname__ = function.__name__
@@ -209,5 +217,5 @@ def _go_on_in_child() -> None:
 
 
 if core() is not None:
-    os.register_at_fork(before=_freeze_if_worth_it, after_in_child=_go_on_in_child)
+    os.register_at_fork(before=freeze_if_worth_it, after_in_child=_go_on_in_child)
     atexit.register(give_up)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from frozen_arena.activation import is_collecting
 from frozen_arena.integrations.host import ready, say
 
-__all__ = ["GUNICORN_WITHOUT_PRELOAD", "watch"]
+__all__ = ["GUNICORN_WITHOUT_PRELOAD", "is_uwsgi", "watch"]
 
 GUNICORN_WITHOUT_PRELOAD = (
     "without --preload each worker loads the application for itself and nothing can be shared; "
@@ -48,6 +49,18 @@ def watch() -> None:
         return  # spawned itself: its parent has said it
     sys.meta_path.insert(0, _Finder())
     os.register_at_fork(before=_look_at_gunicorn)
+    if is_uwsgi():
+        from frozen_arena.integrations.uwsgi import freeze_before_forks
+
+        freeze_before_forks()
+
+
+def is_uwsgi() -> bool:
+    """Whether this process is uWSGI: by its program, as its module comes after start-up files."""
+    try:
+        return Path("/proc/self/exe").readlink().name.startswith("uwsgi")
+    except OSError:
+        return False
 
 
 def _look_at_gunicorn() -> None:
