@@ -12,6 +12,7 @@
 #include "python/bindings/resume_watch.h"
 #include "python/freeze/finish.h"
 #include "python/layout/fields.h"
+#include "python/pack/graph_copy.h"
 
 namespace py = pybind11;
 
@@ -121,6 +122,18 @@ py::dict Probe() {
                   "collapse"_a = collapse, "pagemap"_a = pagemap);
 }
 
+py::tuple CopyGraphFromPython(const py::object& root, bool dedupe, const py::dict& reducers,
+                              const py::dict& registered) {
+  using namespace pybind11::literals;  // NOLINT(google-build-using-namespace): for ""_a alone
+  CopyLedger ledger;
+  PyObject* const copy = CopyGraph(root.ptr(), {dedupe, reducers.ptr(), registered.ptr()}, &ledger);
+  if (copy == nullptr) throw py::error_already_set();
+  return py::make_tuple(
+      py::reinterpret_steal<py::object>(copy),
+      py::dict("objects"_a = ledger.objects, "copied"_a = ledger.copied, "merged"_a = ledger.merged,
+               "kept"_a = ledger.kept, "passed"_a = ledger.passed));
+}
+
 }  // namespace
 }  // namespace frozen_arena
 
@@ -138,6 +151,8 @@ PYBIND11_MODULE(_core_of_the_main_interpreter, module) {
   module.def("plan_faults", &PlanFaults, py::arg("text"));
   module.def(
       "finish_all", [](const py::list& pending) { FinishAll(pending.ptr()); }, py::arg("pending"));
+  module.def("copy_graph", &CopyGraphFromPython, py::arg("root"), py::arg("dedupe"),
+             py::arg("reducers"), py::arg("registered"));
   module.def(
       "layout_of",
       [](py::handle type) {

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from frozen_arena._resharing import Resharer, Turns
 from frozen_arena._support import core
 from frozen_arena.errors import ArenaStateError, Unsupported
 from frozen_arena.report import FreezeReport, LaneSharing, Sharing
+
+if TYPE_CHECKING:
+    from frozen_arena.packing import PackReport
 
 __all__ = ["Arena", "arenas", "reshare", "sharing"]
 
@@ -22,13 +25,15 @@ class Arena:
     Made by `frozen_arena.frozen_arena`; not to be made by hand.
     """
 
-    __slots__ = ("__weakref__", "_handle", "_name", "_report", "_reshares")
+    __slots__ = ("__weakref__", "_handle", "_name", "_packed", "_report", "_reshares", "_root")
 
     def __init__(self, name: str | None, handle: Any) -> None:
         self._name = name
         self._handle = handle
         self._report: FreezeReport | None = None
         self._reshares = False
+        self._root: Any = None
+        self._packed: PackReport | None = None
 
     @property
     def name(self) -> str | None:
@@ -57,6 +62,16 @@ class Arena:
     def report(self) -> FreezeReport | None:
         """What the seal did; None before it, and for an arena that was abandoned."""
         return self._report
+
+    @property
+    def root(self) -> Any:
+        """The copy that `pack` has made; None for the arena of a block."""
+        return self._root
+
+    @property
+    def packed(self) -> PackReport | None:
+        """What `pack` has copied; None for the arena of a block."""
+        return self._packed
 
     def __contains__(self, obj: object) -> bool:
         """Whether the object's own block lies in this arena."""

@@ -193,6 +193,23 @@ struct DictValuesHead {
 };
 #endif
 
+// How many values were set, and where among them the one lies that was set as number `i`: bytes
+// behind the values from 3.13 on, and before them, backwards, until then (Objects/dictobject.c).
+inline std::size_t CountOfValues(const DictValuesHead* values) noexcept {
+#if PY_VERSION_HEX >= 0x030D0000
+  return values->size;
+#else
+  return reinterpret_cast<const std::uint8_t*>(values)[-2];
+#endif
+}
+inline std::size_t PlaceOfValue(const DictValuesHead* values, std::size_t i) noexcept {
+#if PY_VERSION_HEX >= 0x030D0000
+  return reinterpret_cast<const std::uint8_t*>(values->values + values->capacity)[i];
+#else
+  return (reinterpret_cast<const std::uint8_t*>(values) - 3)[-static_cast<std::ptrdiff_t>(i)];
+#endif
+}
+
 // Below: no header of the interpreter declares these. Modules/ and Objects/ of 3.11.2 to 3.15.2.
 struct RangeFields {
   PyObject_HEAD PyObject* start;

@@ -125,6 +125,34 @@ inline bool HasInstanceDict(PyObject* object) noexcept {
   return type->tp_dictoffset < 0 || PointerAt<PyObject>(object, type->tp_dictoffset) != nullptr;
 }
 
+// The values of an instance that has no dict yet, or nullptr where there are none.
+inline const DictValuesHead* ValuesWithoutDict(PyObject* object) noexcept {
+  const PyTypeObject* const type = Py_TYPE(object);
+  if ((type->tp_flags & Py_TPFLAGS_MANAGED_DICT) == 0) return nullptr;
+  const std::uint64_t word = WordAt(object, kManagedDictOffset);
+  if constexpr (kDictOrValues) {  // an odd word is the address of the values, less one
+    const auto address = static_cast<std::uintptr_t>(word + 1);
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): the interpreter keeps it as a number
+    return word % 2 == 0 ? nullptr : reinterpret_cast<const DictValuesHead*>(address);
+  } else if constexpr (kDictBesideValues) {
+    return word != 0 ? nullptr : PointerAt<DictValuesHead>(object, kManagedValuesOffset);
+  } else {
+    if (word != 0 || (type->tp_flags & kInlineValuesFlag) == 0) return nullptr;
+    return reinterpret_cast<const DictValuesHead*>(reinterpret_cast<const char*>(object) +
+                                                   type->tp_basicsize);
+  }
+}
+
+// The dict of an instance that has one, or nullptr.
+inline PyObject* InstanceDictOf(PyObject* object) noexcept {
+  const PyTypeObject* const type = Py_TYPE(object);
+  if ((type->tp_flags & Py_TPFLAGS_MANAGED_DICT) != 0) {
+    const bool has_dict = ValuesWithoutDict(object) == nullptr && HasInstanceDict(object);
+    return has_dict ? PointerAt<PyObject>(object, kManagedDictOffset) : nullptr;
+  }
+  return type->tp_dictoffset > 0 ? PointerAt<PyObject>(object, type->tp_dictoffset) : nullptr;
+}
+
 // --- Weak references
 // -------------------------------------------------------------------------------------
 
@@ -219,6 +247,29 @@ inline PyObject** ItemsOfTuple(PyObject* tuple) noexcept {
 inline const DictKeysHead* SharedKeysOf(PyTypeObject* type) noexcept {
   return reinterpret_cast<const DictKeysHead*>(
       reinterpret_cast<PyHeapTypeObject*>(type)->ht_cached_keys);
+}
+
+// Calls `visit(name, value)` for each attribute that an instance has of its own, slots aside, in
+// the order of its `__dict__`, which is not made for it. `visit` may not touch the instance.
+template <typename Visit>
+void ForEachAttribute(PyObject* object, Visit&& visit) {
+  const DictValuesHead* const values = ValuesWithoutDict(object);
+  if (values == nullptr) {
+    PyObject* const dict = InstanceDictOf(object);
+    Py_ssize_t position = 0;
+    PyObject* name = nullptr;
+    PyObject* value = nullptr;
+    while (dict != nullptr && PyDict_Next(dict, &position, &name, &value) != 0) visit(name, value);
+    return;
+  }
+  const DictKeysHead* const keys = SharedKeysOf(Py_TYPE(object));
+  const char* const index = reinterpret_cast<const char*>(keys + 1);
+  const auto* const entries =
+      reinterpret_cast<const DictStrEntry*>(index + (std::size_t{1} << keys->log2_index_bytes));
+  for (std::size_t i = 0; i < CountOfValues(values); ++i) {
+    const std::size_t place = PlaceOfValue(values, i);
+    if (values->values[place] != nullptr) visit(entries[place].key, values->values[place]);
+  }
 }
 
 }  // namespace frozen_arena

@@ -1,8 +1,9 @@
 """The order of the layers, read off the sources.
 
-arena <- allocator <- python/layout <- python/freeze <- python/bindings: an include goes to the left
-only. Python does not exist in arena/; allocator/ knows CPython's memory API but never looks inside
-an object; the version of the interpreter is spelt in one header for each layer that has to know it.
+arena <- allocator <- python/layout <- python/freeze <- python/pack <- python/bindings: an include
+goes to the left only. Python does not exist in arena/; allocator/ knows CPython's memory API but
+never looks inside an object; the version of the interpreter is spelt in one header for each layer
+that has to know it.
 """
 
 import re
@@ -13,7 +14,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 # From the bottom up. A layer may include itself and what stands before it.
-LAYERS = ["arena", "allocator", "python/layout", "python/freeze", "python/bindings"]
+LAYERS = [
+    "arena",
+    "allocator",
+    "python/layout",
+    "python/freeze",
+    "python/pack",
+    "python/bindings",
+]
 COMPAT_HEADERS = {"allocator/python_compat.h", "python/layout/object_compat.h"}
 
 PYTHON_NAME = re.compile(r"\b(Python\.h|_?Py[A-Z_]\w*|pybind11)\b")

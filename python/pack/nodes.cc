@@ -1,0 +1,60 @@
+#include "python/pack/nodes.h"
+
+#include <new>
+
+namespace frozen_arena {
+namespace {
+
+// Objects lie on multiples of 16 bytes.
+std::size_t HashOf(const PyObject* source) noexcept {
+  constexpr std::uint64_t kGolden = 0x9E3779B97F4A7C15u;
+  return static_cast<std::size_t>((reinterpret_cast<std::uintptr_t>(source) >> 4) * kGolden >> 20);
+}
+
+}  // namespace
+
+Nodes::~Nodes() {
+  for (Node& node : nodes_) {
+    Py_XDECREF(node.copy);
+    Py_XDECREF(node.source);
+  }
+}
+
+std::size_t Nodes::PlaceOf(const PyObject* source) const noexcept {
+  const std::size_t mask = table_.size() - 1;
+  std::size_t place = HashOf(source) & mask;
+  while (table_[place] != kNoNode && nodes_[table_[place]].source != source) {
+    place = (place + 1) & mask;
+  }
+  return place;
+}
+
+NodeIndex Nodes::Add(PyObject* source, NodeIndex parent, bool* is_new) {
+  if (nodes_.size() * 2 >= table_.size()) GrowTable();
+  const std::size_t place = PlaceOf(source);
+  *is_new = table_[place] == kNoNode;
+  if (!*is_new) return table_[place];
+  if (nodes_.size() >= kNoNode) throw std::bad_alloc();
+  const auto index = static_cast<NodeIndex>(nodes_.size());
+  nodes_.push_back({source, nullptr, 0, 0, parent, 0, NodeState::kFound});
+  Py_INCREF(source);
+  table_[place] = index;
+  return index;
+}
+
+void Nodes::AddEdge(NodeIndex from, NodeIndex to) {
+  if (nodes_[from].edge_count == ~std::uint32_t{0}) throw std::bad_alloc();
+  edges_.push_back(to);
+  ++nodes_[from].edge_count;
+}
+
+void Nodes::GrowTable() {
+  constexpr std::size_t kSmallest = 1024;
+  const std::size_t size = table_.empty() ? kSmallest : table_.size() * 2;
+  ScratchVector<NodeIndex>(size, kNoNode).swap(table_);
+  for (NodeIndex index = 0; index < nodes_.size(); ++index) {
+    table_[PlaceOf(nodes_[index].source)] = index;
+  }
+}
+
+}  // namespace frozen_arena
