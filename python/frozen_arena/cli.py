@@ -58,6 +58,7 @@ def demo(workers: int, source: Path | None, queries: int, as_json: bool) -> None
     from rich.console import Console
 
     from frozen_arena.demo import runner, sources
+    from frozen_arena.trees.runner import TreeError
 
     try:
         selection = sources.select_sources(source)
@@ -67,7 +68,7 @@ def demo(workers: int, source: Path | None, queries: int, as_json: bool) -> None
         result = runner.run_demo(
             selection, source, workers, queries, show_progress=sys.stderr.isatty()
         )
-    except runner.DemoError as error:
+    except TreeError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
         _print_json(result.to_dict())
@@ -114,6 +115,60 @@ def run(module: bool, options: str, target: str, arguments: tuple[str, ...]) -> 
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     what = ["-m", target] if module else [target]
     os.execv(sys.executable, [sys.executable, *flags, *what, *arguments])
+
+
+@main.command()
+@click.argument("data", metavar="MODULE:CALLABLE")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, _MOST_WORKERS),
+    default=4,
+    show_default=True,
+    help="Worker processes to fork.",
+)
+@click.option(
+    "--read",
+    metavar="MODULE:CALLABLE",
+    help="What a worker does, called with the data. [default: reads all of it]",
+)
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Draw a picture too: FILE.png or FILE.svg. Needs matplotlib.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def measure(data: str, workers: int, read: str | None, plot: Path | None, as_json: bool) -> None:
+    """Say what your own data would gain.
+
+    Calls CALLABLE, which returns the data, forks workers that read all of it, and does so three
+    times, each in fresh processes: as it is, with gc.freeze(), and in a frozen arena. MODULE is
+    looked for in the current folder too.
+    """
+    from rich.console import Console
+
+    from frozen_arena.measuring import picture, runner, target
+
+    try:
+        for name in (data, read):
+            if name is not None:
+                target.check_form(name)
+        if plot is not None:
+            if plot.suffix.lower() not in picture.SUFFIXES:
+                raise click.BadParameter("ends with .png or .svg", param_hint="'--plot'")
+            picture.load_matplotlib()  # before the work, which may take long
+        result = runner.measure(data, read, workers, sys.stderr.isatty())
+        if plot is not None:
+            picture.draw(result, plot)
+    except (target.TargetError, runner.MeasureError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2 if error.usage else 1)
+    except picture.PictureError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        _print_json(result.to_dict())
+    else:
+        runner.print_result(result, Console())
+    sys.exit(0 if result.unsupported is None else 1)
 
 
 @main.command()

@@ -7,43 +7,28 @@ compared with the others.
 from __future__ import annotations
 
 import contextlib
-import json
-import mmap
-import os
 import platform
 import statistics
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from frozen_arena.demo.scenario import WAYS, WayResult
+from frozen_arena import words
+from frozen_arena.demo.scenario import WayResult
 from frozen_arena.demo.sources import BYTE_BUDGET, Selection
+from frozen_arena.trees import WAYS
+from frozen_arena.trees.runner import HEADINGS, progress_bar, run_way, touch_memory
 
 SEED: Final = 1
 
-_WAY_SECONDS: Final = 600.0  # a way that has not ended by then never will
-_NOTE_LINES: Final = 20
 _INDEX_BYTES_PER_SOURCE_BYTE: Final = 24  # as measured on CPython 3.12
 _STEPS: Final = {"build": "builds the index", "queries": "answers", "check": "checks the answers"}
-_HEADINGS: Final = {"stock": "stock", "gc.freeze": "gc.freeze()", "frozen": "frozen arena"}
-
-_OnProgress = Callable[[str, str, int, int], None]
-"""Way, step, what is done, what there is to do."""
-
-
-class DemoError(RuntimeError):
-    """A way did not come to its end; the message is what it said last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +80,20 @@ class DemoResult:
             return "The three ways did not give the same answers: this is a bug, please report it."
         if self.wrong_answers:
             return f"{self.wrong_answers:,} answers were wrong: this is a bug, please report it."
-        workers = _workers(self.workers)
-        stock = _memory(self.ways["stock"].tree_pss)
-        freeze = _memory(self.ways["gc.freeze"].tree_pss)
+        workers = words.workers(self.workers)
+        stock = words.memory(self.ways["stock"].tree_pss)
+        freeze = words.memory(self.ways["gc.freeze"].tree_pss)
         if self.saved_bytes is None:
             return (
                 f"Parent and {workers} need {stock} here, {freeze} with gc.freeze(); frozen arena "
                 f"does not work on this interpreter: {self.unsupported}."
             )
-        frozen = _memory(self.ways["frozen"].tree_pss)
+        frozen = words.memory(self.ways["frozen"].tree_pss)
         if self.saved_bytes <= 0:
             return f"Nothing was saved: parent and {workers} need {frozen} instead of {stock}."
         return (
-            f"{workers} kept {_memory(self.saved_bytes)} less memory in use: with frozen arena the "
-            f"whole tree needs {frozen} instead of {stock} ({freeze} with gc.freeze())."
+            f"{workers} kept {words.memory(self.saved_bytes)} less memory in use: with frozen "
+            f"arena the whole tree needs {frozen} instead of {stock} ({freeze} with gc.freeze())."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -144,22 +129,21 @@ def run_demo(
         show_progress: Whether to draw a progress bar on standard error.
 
     Raises:
-        DemoError: A way did not come to its end.
+        TreeError: A way did not come to its end.
     """
     began = time.perf_counter()
     ways = {}
     notes = {}
     _warm_up(selection, workers)
-    with _progress_bar(show_progress) as on_progress:
+    arguments = ["--workers", str(workers), "--queries", str(queries), "--seed", str(SEED)]
+    arguments += ["--byte-budget", str(BYTE_BUDGET)]
+    if source is not None:
+        arguments += ["--source", str(source)]
+    with progress_bar(show_progress, _STEPS) as on_progress:
         for way in WAYS:
-            command = [
-                *(sys.executable, "-P", "-m", "frozen_arena.demo.scenario", "--progress"),
-                *("--way", way, "--workers", str(workers), "--queries", str(queries)),
-                *("--seed", str(SEED), "--byte-budget", str(BYTE_BUDGET)),
-            ]
-            if source is not None:
-                command += ["--source", str(source)]
-            ways[way], notes[way] = _run_way(way, command, on_progress)
+            module = "frozen_arena.demo.scenario"
+            result, notes[way] = run_way(way, module, arguments, on_progress)
+            ways[way] = WayResult(**result)
     return DemoResult(
         python=f"{platform.python_implementation()} {platform.python_version()}",
         workers=workers,
@@ -177,21 +161,22 @@ def print_demo(result: DemoResult, console: Console) -> None:
     """Prints what was indexed, one table, and the closing line."""
     stock = result.ways["stock"]
     totals = stock.totals
+    size = words.memory(result.selected_bytes)
     indexed = (
         f"Indexed {totals['files']:,} of {result.found_files:,} Python files of {result.source}: "
-        f"{totals['lines']:,} lines, {_memory(result.selected_bytes)}, with {totals['tokens']:,} "
+        f"{totals['lines']:,} lines, {size}, with {totals['tokens']:,} "
         f"tokens, {totals['identifiers']:,} identifiers and {totals['definitions']:,} definitions."
     )
     _say(console, indexed)
     if stock.skipped_files:
         _say(console, f"Left out, as no valid Python here: {stock.skipped_files:,} files.")
     answered = (
-        f"In each way {_workers(result.workers)} answered {stock.queries:,} queries. Every answer "
-        f"was checked against a plain scan of a sample: {result.wrong_answers:,} wrong."
+        f"In each way {words.workers(result.workers)} answered {stock.queries:,} queries. Every "
+        f"answer was checked against a plain scan of a sample: {result.wrong_answers:,} wrong."
     )
     _say(console, answered)
     console.print(_table(result))
-    _say(console, f"The demo took {_seconds(result.seconds)}.")
+    _say(console, f"The demo took {words.seconds(result.seconds)}.")
     for way in result.ways.values():
         for wrong in way.wrong:
             _say(console, f"{way.way}: wrong answer: {wrong}", "red")
@@ -214,15 +199,15 @@ def _table(result: DemoResult) -> Table:
     table = Table(title=f"Three ways to share one index, {result.python}", title_style="bold")
     table.add_column("")
     for name in result.ways:
-        table.add_column(_HEADINGS[name], justify="right")
+        table.add_column(HEADINGS[name], justify="right")
     rows: list[tuple[str, Callable[[WayResult], str]]] = [
-        ("memory of parent and workers (PSS)", lambda way: _memory(way.tree_pss)),
+        ("memory of parent and workers (PSS)", lambda way: words.memory(way.tree_pss)),
         ("private memory of a worker (USS)", lambda way: _mean_memory(way.worker_private)),
         ("OS pages of the arena copied", _pages_copied),
-        ("fork of a worker", lambda way: _seconds(statistics.fmean(way.fork_seconds))),
-        ("first answer after the first fork", lambda way: _seconds(way.first_answer_seconds)),
+        ("fork of a worker", lambda way: words.seconds(statistics.fmean(way.fork_seconds))),
+        ("first answer after the first fork", lambda way: words.seconds(way.first_answer_seconds)),
         ("queries per second", lambda way: f"{way.queries_per_second:,.0f}"),
-        ("building the index", lambda way: _seconds(way.build_seconds)),
+        ("building the index", lambda way: words.seconds(way.build_seconds)),
         ("freezing and sealing it", _seal),
     ]
     for label, show in rows:
@@ -232,118 +217,15 @@ def _table(result: DemoResult) -> Table:
 
 
 def _warm_up(selection: Selection, workers: int) -> None:
-    """Reads the files and touches memory once, so that the first way pays for neither.
-
-    On a virtual machine memory that the guest touches for the first time is several times slower.
-    """
+    """Reads the files and touches memory once, so that the first way pays for neither."""
     for source in selection.files:
         with contextlib.suppress(OSError):
             source.path.read_bytes()
-    needed = selection.nbytes * _INDEX_BYTES_PER_SOURCE_BYTE * (workers + 1)
-    size = min(needed, psutil.virtual_memory().available // 2)
-    pages = size // mmap.PAGESIZE
-    if pages:
-        with mmap.mmap(-1, pages * mmap.PAGESIZE) as memory:
-            memory[:: mmap.PAGESIZE] = bytes(pages)
-
-
-def _run_way(way: str, command: list[str], on_progress: _OnProgress) -> tuple[WayResult, list[str]]:
-    """Starts one way, follows its progress, and returns its result and what else it said."""
-    environment = dict(os.environ)
-    environment.pop("PYTHONFROZENARENA", None)  # the other ways must be what they claim to be
-    environment.setdefault("PYTHONHASHSEED", "0")
-    notes: list[str] = []
-    with subprocess.Popen(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        timer = threading.Timer(_WAY_SECONDS, process.kill)
-        timer.start()
-        try:
-            for line in process.stderr:
-                event = _progress_event(line)
-                if event is None:
-                    notes.append(line.rstrip())
-                    del notes[:-_NOTE_LINES]
-                else:
-                    on_progress(way, *event)
-            output = process.stdout.read()
-            process.wait()
-        except BaseException:
-            process.kill()  # its workers end with it
-            raise
-        finally:
-            timer.cancel()
-    if process.returncode != 0:
-        said = "\n".join(notes) or "it said nothing"
-        raise DemoError(f"the way {way!r} ended with status {process.returncode}:\n{said}")
-    return WayResult(**json.loads(output)), notes
-
-
-def _progress_event(line: str) -> tuple[str, int, int] | None:
-    """Step, done and total of a line of progress; None for any other line."""
-    if not line.startswith("{"):
-        return None
-    try:
-        event = json.loads(line)
-        return str(event["step"]), int(event["done"]), int(event["total"])
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-@contextlib.contextmanager
-def _progress_bar(show: bool) -> Iterator[_OnProgress]:
-    """A bar for each step of each way, on standard error; nothing where it would be in the way."""
-    if not show:
-        yield lambda way, step, done, total: None
-        return
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
-    tasks: dict[tuple[str, str], Any] = {}
-    with progress:
-
-        def on_progress(way: str, step: str, done: int, total: int) -> None:
-            if (way, step) not in tasks:
-                label = f"{_HEADINGS[way]} {_STEPS[step]}"
-                tasks[way, step] = progress.add_task(label, total=total)
-            progress.update(tasks[way, step], completed=done)
-
-        yield on_progress
-
-
-def _workers(count: int) -> str:
-    return "1 worker" if count == 1 else f"{count} workers"
-
-
-def _memory(nbytes: float) -> str:
-    """Bytes in words: "412 MB", "1,520 MB", from 10 GB on "12.4 GB"."""
-    if nbytes >= 10e9:
-        return f"{nbytes / 1e9:.1f} GB"
-    if nbytes >= 10e6:
-        return f"{nbytes / 1e6:,.0f} MB"
-    return f"{nbytes / 1e6:,.1f} MB"
+    touch_memory(selection.nbytes * _INDEX_BYTES_PER_SOURCE_BYTE * (workers + 1))
 
 
 def _mean_memory(sizes: list[int]) -> str:
-    return _memory(statistics.fmean(sizes))
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1e3:.1f} ms"
+    return words.memory(statistics.fmean(sizes))
 
 
 def _pages_copied(way: WayResult) -> str:
@@ -351,4 +233,4 @@ def _pages_copied(way: WayResult) -> str:
 
 
 def _seal(way: WayResult) -> str:
-    return _seconds(way.seal_seconds) if way.way == "frozen" else "-"
+    return words.seconds(way.seal_seconds) if way.way == "frozen" else "-"

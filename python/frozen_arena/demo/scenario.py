@@ -13,33 +13,34 @@ import argparse
 import gc
 import hashlib
 import json
-import os
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
-
-import psutil
 
 import frozen_arena
 from frozen_arena.demo.index import Index, build_index
 from frozen_arena.demo.plain_scan import PlainScan
 from frozen_arena.demo.queries import Answer, Query, answer_query, draw_queries
 from frozen_arena.demo.sources import BYTE_BUDGET, Selection, SourceError, select_sources
-from frozen_arena.demo.workers import Responses, WorkerError, Workers, decode
-
-WAYS: Final = ("stock", "gc.freeze", "frozen")
+from frozen_arena.trees import WAYS
+from frozen_arena.trees.way import (
+    Progress,
+    before_forking,
+    begin,
+    build,
+    measure_tree,
+    progress_lines,
+    why_unsupported,
+)
+from frozen_arena.trees.workers import Responses, WorkerError, Workers, decode
 
 _SAMPLE_FILES: Final = 20  # scanned again for every answer: 0.3 ms on a slow core
 _WRONG_SHOWN: Final = 5
-_PROGRESS_SECONDS: Final = 0.1
 _SHARING: Final = "sharing"  # the one request that is not a Query
-
-Progress = Callable[[str, int, int], None]
-"""Called with the step ("build", "queries" or "check"), what is done and what there is to do."""
 
 
 class EmptyIndexError(ValueError):
@@ -123,16 +124,10 @@ def run_way(options: Options, progress: Progress) -> WayResult:
         EmptyIndexError: None of the files is valid Python.
     """
     result = WayResult(options.way)
-    if options.way == "frozen":
-        status = frozen_arena.status()
-        if not status.available:
-            result.unsupported = status.reason or "not available on this interpreter"
-            return result
-        for check in status.checks:
-            if not check.ok:
-                print(f"{check.name}: {check.detail}", file=sys.stderr)
-    if options.way == "gc.freeze":
-        gc.disable()  # as its documentation says: early in the parent, gc.enable() in the child
+    result.unsupported = why_unsupported(options.way)
+    if result.unsupported is not None:
+        return result
+    begin(options.way)
     selection = select_sources(options.source, options.byte_budget)
     index = _build(options.way, selection, result, progress)
     # Going over all of it maps the arena, so that the kernel counts its pages for the parent.
@@ -152,36 +147,15 @@ def run_way(options: Options, progress: Progress) -> WayResult:
 
 def _build(way: str, selection: Selection, result: WayResult, progress: Progress) -> Index:
     total = selection.nbytes
-    began = ended = time.perf_counter()
-
-    def build() -> Index:
-        nonlocal ended
-        index = build_index(selection.files, lambda done: progress("build", done, total))
-        ended = time.perf_counter()
-        return index
-
-    if way == "frozen":
-        with frozen_arena.frozen_arena("index") as arena:
-            index = build()
-        result.seal_seconds = time.perf_counter() - ended
-        result.arena_bytes = arena.nbytes
-        _say_what_went_wrong(arena)
-    else:
-        index = build()
-    result.build_seconds = ended - began
-    return index
-
-
-def _say_what_went_wrong(arena: frozen_arena.Arena) -> None:
-    """On standard error, so that it stands beside the figures that it explains."""
-    report = arena.report
-    if report is None:
-        print(f"the arena is {arena.state}: nothing is frozen", file=sys.stderr)
-        return
-    for note in report.notes:
-        print(note, file=sys.stderr)
-    if report.overflow_blocks:
-        print(f"{report.overflow_bytes:,} bytes did not fit into the arena", file=sys.stderr)
+    built = build(
+        way,
+        "index",
+        lambda: build_index(selection.files, lambda done: progress("build", done, total)),
+    )
+    result.build_seconds = built.build_seconds
+    result.seal_seconds = built.seal_seconds
+    result.arena_bytes = built.arena_bytes
+    return built.data
 
 
 def _serve(
@@ -193,23 +167,18 @@ def _serve(
 ) -> Responses:
     """Forks, drives and measures; the answers are looked at later, outside of the measured time."""
     handler = _Handler(index, collect_after=max(1, len(queries) // options.workers // 2))
-    if options.way == "gc.freeze":
-        gc.freeze()
+    prepare = before_forking(options.way)
     began = time.perf_counter()
-    begin = gc.enable if options.way == "gc.freeze" else None
-    with Workers(options.workers, handler, begin) as workers:
+    with Workers(options.workers, handler, prepare) as workers:
         responses = workers.drive(queries, lambda done: progress("queries", done, len(queries)))
-        # Measured while all of them are alive: what is shared depends on who is there to share it.
-        memory = [_memory(pid) for pid in workers.pids]
-        pss, _ = _memory(os.getpid())
+        memory = measure_tree(options.way, workers, result.arena_bytes)
         if options.way == "frozen":
-            mapped = frozen_arena.sharing().resident_os_pages * os.sysconf("SC_PAGE_SIZE")
-            result.arena_unmapped = max(0, result.arena_bytes - mapped)
             result.arena_os_pages_copied = sum(workers.ask_each(_SHARING))
         result.fork_seconds = workers.fork_seconds
-    result.parent_pss = pss
-    result.tree_pss = pss + sum(one for one, _ in memory) + result.arena_unmapped
-    result.worker_private = [private for _, private in memory]
+    result.tree_pss = memory.tree_pss
+    result.parent_pss = memory.parent_pss
+    result.arena_unmapped = memory.arena_unmapped
+    result.worker_private = memory.worker_private
     result.queries = len(queries)
     result.first_answer_seconds = responses.first - began
     result.queries_per_second = len(queries) / (responses.ended - responses.began)
@@ -237,12 +206,6 @@ def _check(
     result.answers_digest = digest.hexdigest()
 
 
-def _memory(pid: int) -> tuple[int, int]:
-    """Proportional and private memory of a process, both in bytes."""
-    memory = psutil.Process(pid).memory_full_info()
-    return int(memory.pss), int(memory.uss)
-
-
 def _parse(arguments: Sequence[str]) -> tuple[Options, bool]:
     parser = argparse.ArgumentParser(prog="python -m frozen_arena.demo.scenario")
     parser.add_argument("--way", choices=WAYS, required=True)
@@ -257,28 +220,13 @@ def _parse(arguments: Sequence[str]) -> tuple[Options, bool]:
     return Options(**given), bool(show_progress)
 
 
-def _progress_lines() -> Progress:
-    """Writes progress to standard error, not too often."""
-    written = 0.0
-
-    def write(step: str, done: int, total: int) -> None:
-        nonlocal written
-        now = time.monotonic()
-        if done == total or now - written >= _PROGRESS_SECONDS:
-            written = now
-            line = json.dumps({"step": step, "done": done, "total": total})
-            print(line, file=sys.stderr, flush=True)
-
-    return write
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one way and prints its result; returns the exit status."""
     options, show_progress = _parse(sys.argv[1:] if arguments is None else arguments)
-    progress = _progress_lines() if show_progress else lambda step, done, total: None
+    progress = progress_lines() if show_progress else lambda step, done, total: None
     try:
         result = run_way(options, progress)
-    except (SourceError, EmptyIndexError, WorkerError, OSError, psutil.Error) as error:
+    except (SourceError, EmptyIndexError, WorkerError, OSError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     print(json.dumps(asdict(result)))
