@@ -25,6 +25,9 @@ hosts: ## tests against real hosts (gunicorn and others), which are installed fi
 bench: ## the measurements behind the figures in docs/; ARGS="--quick fork_cost" goes to python -m bench
 	@.ci/bench $(ARGS)
 
+micro: ## microbenchmarks of the two lower layers; ARGS="--benchmark_filter=Free" go to the programs
+	@.ci/micro $(ARGS)
+
 check: ## format, ruff, mypy, clang-tidy, layering, compile-fail
 	@.ci/check
 

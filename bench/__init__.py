@@ -12,11 +12,13 @@ SCENARIOS = (
     "restarts",
     "long_run",
     "application_heap",
+    "changed_records",
     "block_cost",
     "many_arenas",
     "reshare",
     "serving_worker",
     "outside",
+    "pyperformance_suite",
     "copy_on_write",
     "write_matrix",
 )

@@ -19,7 +19,7 @@ from typing import Any
 
 from bench import SCENARIOS, bounds, compare, harness
 
-TOOLS = ("bounds", "loops", "page", "pictures", "write_matrix_page")
+TOOLS = ("bounds", "loops", "model", "page", "pictures", "write_matrix_page")
 """What else in this folder is a program."""
 
 

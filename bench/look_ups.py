@@ -92,7 +92,7 @@ def measure(arguments: argparse.Namespace) -> harness.Result:
         ["records", "peer", WHOLE, "quartiles", ONE, "quartiles"],
     )
     ratios: dict[str, list[float]] = {WHOLE: [], ONE: []}
-    for kind, values in DATA[:2] if quick else DATA:
+    for kind, values in DATA[:1] if quick else DATA:
         common = {"kind": kind, "values": values, "mib": mib}
         visits = _QUICK_VALUES if quick else _VALUES
         with contextlib.ExitStack() as stack:

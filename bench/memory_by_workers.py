@@ -23,7 +23,7 @@ from bench.records import SIMPLE, TEXTS, Records
 MODULE = "bench.memory_by_workers"
 NO_DATA = "no data"
 READ, AT_REST = "read", "at rest"
-DATA = ((SIMPLE, 5), (SIMPLE, 50), (SIMPLE, 500), (TEXTS, 5))
+DATA = ((SIMPLE, 50), (TEXTS, 5), (SIMPLE, 5), (SIMPLE, 500))
 SHOWN = 8  # workers, of the table and the bounds
 _COUNTS, _QUICK_COUNTS = (1, 2, 4, 8, 16), (1, 4, 8)
 _MIB, _QUICK_MIB = 200, 24
@@ -100,7 +100,8 @@ def measure(arguments: argparse.Namespace) -> harness.Result:
         result.notes.append("fewer workers: too little memory available for the copies of stock")
         counts = tuple(count for count in counts if count <= SHOWN)
     cases: list[Case] = [(NO_DATA, SIMPLE, 5)]
-    for kind, values in DATA[1:2] if quick else DATA:
+    asked = arguments.data or [_word(*data) for data in (DATA[:1] if quick else DATA)]
+    for kind, values in (data for data in DATA if _word(*data) in asked):
         cases += [(peer.name, kind, values) for peer in chosen]
 
     def run(case: Case) -> list[dict[str, Any]]:
@@ -112,6 +113,11 @@ def measure(arguments: argparse.Namespace) -> harness.Result:
         _enter(result, case, of_case, samples.get(cases[0]))
     _bounds(result, samples, small=quick)
     return result
+
+
+def _word(kind: str, values: int) -> str:
+    """How records are asked for on the command line."""
+    return f"{kind}-{values}"
 
 
 def _one_tree(case: Case, mib: float, counts: tuple[int, ...]) -> list[dict[str, Any]]:
@@ -266,6 +272,8 @@ def _beside(
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mib", type=int, help=f"size of the records (default {_MIB})")
+    words = [_word(*data) for data in DATA]
+    parser.add_argument("--data", nargs="+", choices=words, help="these records only")
     parser.add_argument("--peer", nargs="+", choices=PEERS, help="these peers only")
 
 

@@ -8,18 +8,32 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from bench import bounds, harness, pictures
-from bench.memory_by_workers import AT_REST, DATA, NO_DATA, READ, SHOWN
-from bench.peers import OBJECTS, PACKED, PEERS
+from bench import bounds, harness, model, pictures
+from bench.memory_by_workers import AT_REST, DATA, NO_DATA, SHOWN
+from bench.page_sections import (
+    KINDS,
+    OURS,
+    SIMPLE_SECTIONS,
+    kinds,
+    look_ups_section,
+    measured_on,
+    memory_section,
+    memory_totals,
+    mib_cell,
+    model_section,
+    peer_of,
+    row,
+    simple_section,
+    table,
+)
+from bench.peers import PACKED, PEERS
 
 PAGE = harness.CHECKOUT / "docs" / "benchmarks.md"
 README = harness.CHECKOUT / "README.md"
 BEGIN, END = "<!-- bench/page.py: begin -->", "<!-- bench/page.py: end -->"
-_OURS = pictures.OURS
-_KINDS = {"simple": "numbers and short texts", "texts": "texts of 600 characters"}
 
 Run = Mapping[str, Any]
 Runs = Mapping[str, Run]  # by scenario, of one version
@@ -34,139 +48,103 @@ HEAD = """\
 """
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
-    """A table of the page: the first column to the left, figures to the right."""
-    lines = [_row(head), _row(["---"] + ["--:"] * (len(head) - 1))]
-    return lines + [_row(cells) for cells in rows]
-
-
-def _row(cells: Iterable[Any]) -> str:
-    return f"| {' | '.join(str(cell) for cell in cells)} |"
-
-
-def measured_on(run: Run) -> str:
-    """The sentence that says what was measured where."""
-    machine = run["machine"]
-    return (
-        f"Measured by `bench/{run['scenario']}.py` with CPython {machine['python']} on"
-        f" {bounds.machine_words(machine)}, {machine['date'][:10]}, commit {machine['commit']}."
-    )
-
-
-def memory_totals(run: Run, kind: str, values: int) -> dict[str, float]:
-    """MiB of the tree with the shown number of workers, by peer and state."""
-    totals = {}
-    for figures in run["figures"]:
-        if figures["peer"] != NO_DATA and (figures["kind"], figures["values"]) != (kind, values):
-            continue
-        for sample in figures["samples"]:
-            if sample["workers"] == SHOWN:
-                rest = "" if sample["state"] == READ else f", {AT_REST}"
-                totals[figures["peer"] + rest] = sample["pss_mib"]
-    return totals
-
-
-def _peer(name: str) -> str:
-    """The peer of a row that may name a state as well."""
-    return name.removesuffix(f", {AT_REST}")
-
-
-def memory_section(run: Run) -> list[str]:
-    """Memory over workers: picture, table, and the two counts beside each other."""
-    columns = {data: memory_totals(run, *data) for data in DATA}
-    names = list(dict.fromkeys(name for totals in columns.values() for name in totals))
-    rows = []
-    for form in ("", OBJECTS, PACKED):
-        for name in names:
-            peer = PEERS.get(_peer(name))
-            if (peer.form if peer else "") != form:
-                continue
-            shown = f"**{name}**" if name == _OURS else name
-            cells = (columns[data].get(name) for data in DATA)
-            rows.append([shown, form, *(_mib(cell) for cell in cells)])
-    heads = [f"{values} {_KINDS[kind]}" for kind, values in DATA]
-    difference = next(one for one in run["bounds"] if one["what"].startswith("PSS and cgroup"))
-    mib = run["settings"]["mib"] or 200
-    lines = [
-        "## Memory by number of workers",
-        "",
-        f"Every parent holds the same records, {mib} MiB of them as ordinary objects. Every worker",
-        "reads every value and collects garbage; then the whole tree is added up.",
-        "",
-        "![Memory of the tree over the number of workers](pictures/memory_by_workers.svg)",
-        "",
-        f"MiB of the parent and {SHOWN} workers together (PSS), by what a record is:",
-        "",
-        *table(["", "the data is", *heads], rows),
-        "",
-        "Page merging needs root, and saves while nobody reads; *at rest* is after the kernel has",
-        "scanned everything three times more. The next pass over the data undoes it.",
-        "",
-    ]
-    if difference["measured"] is not None:
-        lines += [
-            "The sum of PSS and what a memory cgroup around the tree is charged differ by"
-            f" {difference['measured']:.1%} at most.",
-        ]
-    return [*lines, measured_on(run), ""]
-
-
-def _mib(amount: float | None) -> str:
-    return "-" if amount is None else f"{amount:,.0f}"
-
-
 def where_others_win(runs: Runs) -> list[str]:
     """The first screen: what a reader should take instead, in figures."""
     lines = ["## Where others win", ""]
-    run = runs.get("memory_by_workers")
-    if run:
-        parts = []
-        for kind, values in DATA:
-            totals = memory_totals(run, kind, values)
-            packed = {
-                name: total
-                for name, total in totals.items()
-                if name in PEERS and PEERS[name].form == PACKED
-            }
-            if packed and _OURS in totals:
-                best = min(packed, key=lambda name: packed[name])
-                ratio = totals[_OURS] / packed[best]
-                parts.append(f"{ratio:.1f} x {best} ({values} {_KINDS[kind]})")
-        lines += [
-            "- **Packed records take less memory than objects do, shared or not.** With"
-            f" {SHOWN} workers the tree with a frozen arena takes {'; '.join(parts)}."
-            " What is looked up there is a new object each time, and the code has to ask for it.",
+    if run := runs.get("memory_by_workers"):
+        parts = [
+            f"{ratio:.1f} x {best} for records of {values} {KINDS[kind]}"
+            for kind, values in kinds(run)
+            for best, ratio in _best_packed(run, kind, values)
         ]
+        lines.append(
+            "- **Packed records take less memory than objects do, shared or not.** The tree with"
+            f" {SHOWN} workers and a frozen arena takes {'; '.join(parts)}. What a look-up gives"
+            " there is a new object each time, the look-ups have to be written for it, and types"
+            " get lost."
+        )
+        at_rest = f"page merging, {AT_REST}"
+        totals = memory_totals(run, *kinds(run)[0])
+        if at_rest in totals and totals[at_rest] < totals.get(OURS, 0):
+            lines.append(
+                "- **Where workers are idle, page merging saves more**, since it merges what the"
+                " interpreters of the workers have in common as well"
+                f" ({mib_cell(totals[at_rest])} MiB, {OURS} {mib_cell(totals[OURS])} MiB)."
+                " It takes root, and processor time without end; while workers read it is at"
+                f" {mib_cell(totals['page merging'])} MiB."
+            )
+    if run := runs.get("look_ups"):
+        lines += _slower_look_ups(run)
     return [*lines, ""]
+
+
+def _best_packed(run: Run, kind: str, values: int) -> list[tuple[str, float]]:
+    """The packed form that takes least, and what an arena takes of it; nothing without both."""
+    totals = memory_totals(run, kind, values)
+    packed = {
+        name: total
+        for name, total in totals.items()
+        if name in PEERS and PEERS[name].form == PACKED
+    }
+    if not packed or OURS not in totals:
+        return []
+    best = min(packed, key=lambda name: packed[name])
+    return [(best, totals[OURS] / packed[best])]
+
+
+def _slower_look_ups(run: Run) -> list[str]:
+    """Where a packed form gives a record or a value sooner than an arena."""
+    times = {
+        (one["peer"], one["kind"], one["values"], what): one["ns"][what]["median"]
+        for one in run["figures"]
+        for what in one["ns"]
+    }
+    faster = [
+        f"{peer} ({what} of {values} {KINDS[kind]}: {ns:,.0f} ns, {OURS} {ours:,.0f} ns)"
+        for (peer, kind, values, what), ns in times.items()
+        if PEERS[peer].form == PACKED and (ours := times.get((OURS, kind, values, what), 0.0)) > ns
+    ]
+    if faster:
+        return [f"- **Look-ups are faster in** {'; '.join(faster)}."]
+    return ["- No packed form gives a record or a value of one sooner than a dict of objects does."]
 
 
 def peers_section() -> list[str]:
     """What each peer costs beside memory and time."""
     rows = [[f"`{peer.name}`", peer.types_lost, peer.code_changed] for peer in PEERS.values()]
     lines = ["## What each costs in code", ""]
-    head = [_row(["peer", "types lost", "code changed"]), _row(["---"] * 3)]
-    return [*lines, *head, *map(_row, rows), ""]
-
-
-_SECTIONS: dict[str, Callable[[Run], list[str]]] = {"memory_by_workers": memory_section}
+    head = [row(["peer", "types lost", "code changed"]), row(["---"] * 3)]
+    return [*lines, *head, *map(row, rows), ""]
 
 
 def page(runs: Runs) -> str:
-    """The whole page."""
+    """The whole page, of what results there are."""
     lines = [HEAD, *where_others_win(runs)]
-    for scenario, section in _SECTIONS.items():
+    if "memory_by_workers" in runs:
+        lines += memory_section(runs["memory_by_workers"])
+    if "look_ups" in runs:
+        lines += look_ups_section(runs["look_ups"])
+    for scenario, (title, text, columns, label) in SIMPLE_SECTIONS.items():
         if scenario in runs:
-            lines += section(runs[scenario])
-    return "\n".join([*lines, *peers_section()]).rstrip() + "\n"
+            lines += simple_section(runs[scenario], title, text, columns, label)
+    if all(name in runs for name in model.FITTED):
+        lines += model_section(runs)
+    lines += peers_section()
+    missing = [
+        name for name in ("memory_by_workers", "look_ups", *SIMPLE_SECTIONS) if name not in runs
+    ]
+    if missing:
+        lines.append(f"Not measured yet on {pictures.VERSION}: {', '.join(missing)}.")
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def readme_part(runs: Runs) -> str:
     """What README shows: one picture and one table."""
     run = runs["memory_by_workers"]
-    kind, values = DATA[1]
+    kind, values = DATA[0]
     totals = memory_totals(run, kind, values)
     rows = [
-        [f"**{name}**" if name == _OURS else name, _mib(total), PEERS[_peer(name)].form]
+        [f"**{name}**" if name == OURS else name, mib_cell(total), PEERS[peer_of(name)].form]
         for name, total in totals.items()
         if name != NO_DATA
     ]
@@ -174,7 +152,7 @@ def readme_part(runs: Runs) -> str:
         [
             "![Memory of a parent and its workers](docs/pictures/memory_by_workers.svg)",
             "",
-            *table([f"{values} {_KINDS[kind]} a record", f"MiB, {SHOWN} workers", "data"], rows),
+            *table([f"{values} {KINDS[kind]} a record", f"MiB, {SHOWN} workers", "data"], rows),
             "",
             f"{measured_on(run)} More, and where others win: [benchmarks](docs/benchmarks.md).",
         ]
