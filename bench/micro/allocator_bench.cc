@@ -44,9 +44,7 @@ class Block {
   Arena* arena_;
 };
 
-void StockAllocate(benchmark::State& state) {
-  TimeAllocate(state, PyObject_Malloc, PyObject_Free);
-}
+void StockAllocate(benchmark::State& state) { TimeAllocate(state, PyObject_Malloc, PyObject_Free); }
 BENCHMARK(StockAllocate)->Apply(Sizes);
 
 void StockFree(benchmark::State& state) { TimeFree(state, PyObject_Malloc, PyObject_Free); }
