@@ -15,6 +15,7 @@ SCENARIOS = (
     "changed_records",
     "block_cost",
     "many_arenas",
+    "pack",
     "reshare",
     "serving_worker",
     "outside",

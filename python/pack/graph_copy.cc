@@ -36,7 +36,8 @@ class GraphCopy {
   bool Walk();
   bool Enter(NodeIndex index);
   bool EnterLeaf(Node* node);
-  PyObject* Merged(PyObject* copy);
+  PyObject* Merged(Node* node, PyObject* copy);
+  void ForgetParts(NodeIndex index);
   bool FindEdges(NodeIndex index, const Plan& plan);
   bool FindItems(NodeIndex index, PyObject* iterable);
   void FindAttributes(NodeIndex index, const Plan& plan);
@@ -49,7 +50,6 @@ class GraphCopy {
   PyObject* NewList(const Node& node, std::uint32_t begin, std::uint32_t end);
   PyObject* NewSet(const Node& node, bool frozen);
   PyObject* Construct(NodeIndex index);
-  void ForgetArguments(const Node& node);
 
   bool IsComplete(const Node& node, std::uint32_t begin, std::uint32_t end) const;
   bool Finish(NodeIndex index);
@@ -84,6 +84,15 @@ class GraphCopy {
   std::vector<PyObject*> names_;  // of the instance that is being filled
   std::unordered_map<NodeIndex, Reduced> reduced_;
 };
+
+// As object.__new__ makes it, with room for the attributes that the class knows (3.11, 3.12).
+PyObject* NewInstance(PyTypeObject* type) {
+  PyObject* const nothing = PyTuple_New(0);
+  if (nothing == nullptr) return nullptr;
+  PyObject* const instance = PyBaseObject_Type.tp_new(type, nothing, nullptr);
+  Py_DECREF(nothing);
+  return instance;
+}
 
 // Nobody but the walk holds it: a reduction has made it to be an argument.
 bool IsForThisAlone(const Node& node) noexcept {
@@ -163,12 +172,13 @@ bool GraphCopy::EnterLeaf(Node* node) {
     ++ledger_->kept;
     return true;
   }
-  node->copy = Merged(node->copy);
+  node->copy = Merged(node, node->copy);
   return true;
 }
 
 // `copy`, or the equal one that was there: takes and gives a reference.
-PyObject* GraphCopy::Merged(PyObject* copy) {
+PyObject* GraphCopy::Merged(Node* node, PyObject* copy) {
+  node->known = dedupe_;
   PyObject* const same = dedupe_ ? equal_.FindOrAdd(copy) : copy;
   if (same == copy) {
     ++ledger_->copied;
@@ -307,8 +317,9 @@ bool GraphCopy::Make(NodeIndex index) {
   PyObject* copy =
       plan->copying == Copying::kReduced ? Construct(index) : NewCopy(nodes_[index], *plan);
   if (copy == nullptr) return Fail(index);
-  if (plan->copying == Copying::kTuple || plan->copying == Copying::kDate) {
-    copy = Merged(copy);
+  const bool immutable = plan->copying == Copying::kTuple || plan->copying == Copying::kDate;
+  if (immutable && !IsForThisAlone(nodes_[index])) {
+    copy = Merged(&nodes_[index], copy);
   } else {
     ++ledger_->copied;
   }
@@ -337,7 +348,7 @@ PyObject* GraphCopy::NewCopy(const Node& node, const Plan& plan) {
     case Copying::kSet:
       return PySet_New(nullptr);
     case Copying::kInstance:
-      return type->tp_alloc(type, 0);
+      return NewInstance(type);
     case Copying::kKept:
     case Copying::kLeaf:
     case Copying::kReduced:
@@ -382,38 +393,31 @@ PyObject* GraphCopy::Construct(NodeIndex index) {
   if (arguments == nullptr) return nullptr;
   PyObject* const copy = PyObject_CallObject(reduced_.at(index).reduction.callable(), arguments);
   Py_DECREF(arguments);
-  ForgetArguments(nodes_[index]);
   return copy;
-}
-
-// What a reduction has made to be an argument is needed no more.
-void GraphCopy::ForgetArguments(const Node& node) {
-  for (std::uint32_t edge = 0; edge < node.made_of; ++edge) {
-    Node& child = nodes_[nodes_.Edge(node, edge)];
-    if (child.source == nullptr || child.source != child.copy || child.edge_count != 0) continue;
-    if (plans_.For(Py_TYPE(child.source))->copying != Copying::kLeaf) continue;
-    Py_CLEAR(child.copy);
-    if (CountIsOne(child.source)) {
-      Py_CLEAR(child.source);
-    } else {
-      child.copy = Py_NewRef(child.source);  // the copy has kept it
-    }
-  }
 }
 
 // --- Filling
 // ------------------------------------------------------------------------------------------------
 
 bool GraphCopy::Finish(NodeIndex index) {
-  Node& node = nodes_[index];
-  node.state = NodeState::kDone;
-  if (node.edge_count == node.made_of) {
-    reduced_.erase(index);
+  const Node& node = nodes_[index];
+  if (!IsComplete(node, node.made_of, node.edge_count)) {
+    deferred_.push_back(index);
     return true;
   }
-  if (IsComplete(node, node.made_of, node.edge_count)) return Fill(index);
-  deferred_.push_back(index);
+  if (node.edge_count != node.made_of && !Fill(index)) return false;
+  nodes_[index].state = NodeState::kDone;
+  if (reduced_.erase(index) != 0) ForgetParts(index);
   return true;
+}
+
+// What a reduction has made to be told is needed no more. The room that it leaves is taken by the
+// next one.
+void GraphCopy::ForgetParts(NodeIndex index) {
+  const Node& node = nodes_[index];
+  for (std::uint32_t edge = 0; edge < node.edge_count; ++edge) {
+    nodes_.ForgetIfAlone(nodes_.Edge(node, edge));
+  }
 }
 
 bool GraphCopy::Fill(NodeIndex index) {
@@ -517,7 +521,6 @@ bool GraphCopy::FillReduced(NodeIndex index) {
   if (reduced.has_state && !reduced.reduction.SetState(node.copy, CopyAt(node, node.made_of))) {
     return false;
   }
-  reduced_.erase(index);
   return true;
 }
 

@@ -2,6 +2,8 @@
 
 #include <new>
 
+#include "python/layout/words.h"
+
 namespace frozen_arena {
 namespace {
 
@@ -36,7 +38,7 @@ NodeIndex Nodes::Add(PyObject* source, NodeIndex parent, bool* is_new) {
   if (!*is_new) return table_[place];
   if (nodes_.size() >= kNoNode) throw std::bad_alloc();
   const auto index = static_cast<NodeIndex>(nodes_.size());
-  nodes_.push_back({source, nullptr, 0, 0, parent, 0, NodeState::kFound});
+  nodes_.push_back({source, nullptr, 0, 0, parent, 0, NodeState::kFound, false});
   Py_INCREF(source);
   table_[place] = index;
   return index;
@@ -46,6 +48,28 @@ void Nodes::AddEdge(NodeIndex from, NodeIndex to) {
   if (nodes_[from].edge_count == ~std::uint32_t{0}) throw std::bad_alloc();
   edges_.push_back(to);
   ++nodes_[from].edge_count;
+}
+
+void Nodes::ForgetIfAlone(NodeIndex index) {
+  to_forget_.push_back(index);
+  while (!to_forget_.empty()) {
+    const NodeIndex next = to_forget_.back();
+    to_forget_.pop_back();
+    if (next == kNoNode) continue;
+    Node& node = nodes_[next];
+    if (node.source == nullptr || node.state != NodeState::kDone || node.known) continue;
+    const bool passed_on = node.copy == node.source;
+    if (passed_on) Py_CLEAR(node.copy);
+    if (!CountIsOne(node.source)) {
+      if (passed_on) node.copy = Py_NewRef(node.source);
+      continue;
+    }
+    Py_CLEAR(node.copy);
+    Py_CLEAR(node.source);
+    for (std::uint32_t edge = 0; edge < node.edge_count; ++edge) {
+      to_forget_.push_back(edges_[node.first_edge + edge]);
+    }
+  }
 }
 
 void Nodes::GrowTable() {

@@ -15,6 +15,7 @@ namespace frozen_arena {
 using NodeIndex = std::uint32_t;
 inline constexpr NodeIndex kNoNode = ~NodeIndex{0};
 
+// Done: the copy is complete, and nothing will be asked of the source again.
 enum class NodeState : std::uint8_t { kFound, kEntered, kDone };
 
 struct Node {
@@ -25,6 +26,7 @@ struct Node {
   NodeIndex parent;       // who led here first
   std::uint32_t made_of;  // of the edges, those that must be complete before the copy is made
   NodeState state;
+  bool known;  // its copy is one that others may be merged with
 };
 
 class Nodes {
@@ -41,6 +43,10 @@ class Nodes {
   const Node& operator[](NodeIndex index) const noexcept { return nodes_[index]; }
   std::size_t size() const noexcept { return nodes_.size(); }
 
+  // Gives up source and copy of `index` where nothing else holds the source, and so on with what it
+  // refers to: what a reduction has made for a moment. Keeps what is known.
+  void ForgetIfAlone(NodeIndex index);
+
   // Edges are added for one node at a time, which is entered last.
   void BeginEdges(NodeIndex index) noexcept { nodes_[index].first_edge = edges_.size(); }
   void AddEdge(NodeIndex from, NodeIndex to);
@@ -54,6 +60,7 @@ class Nodes {
 
   ScratchVector<Node> nodes_;
   ScratchVector<NodeIndex> edges_;
+  ScratchVector<NodeIndex> to_forget_;
   ScratchVector<NodeIndex> table_;  // open addressing, a power of two; kNoNode where empty
 };
 

@@ -72,6 +72,7 @@ std::string PlaceOf(const Nodes& nodes, Plans* plans, NodeIndex index) {
     if (depth == kDeepest) return place.insert(0, "...");
     const NodeIndex parent = nodes[index].parent;
     const Node& node = nodes[parent];
+    if (node.source == nullptr) return place.insert(0, "...");
     std::uint32_t edge = 0;
     while (edge < node.edge_count && nodes.Edge(node, edge) != index) ++edge;
     const Plan* const plan = plans->For(Py_TYPE(node.source));
