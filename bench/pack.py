@@ -24,7 +24,7 @@ _MAX_WALK = 1.0
 
 
 def _walk(scan: Any, root: Any, rounds: int) -> float:
-    """Seconds of the quickest of some walks; the first, which faults pages in, is not among them."""
+    """Seconds of the quickest of some walks, after one that is not counted."""
     scan(root)
     seconds = []
     for _ in range(rounds):
