@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "arena/copied_parts.h"
 #include "arena/lane_policy.h"
 #include "arena/large_block.h"
 #include "arena/page_accounting.h"
@@ -53,6 +54,7 @@ class Lane {
   std::vector<Extent> Extents() const;
   const void* Pristine(const Region* region, const void* address) const noexcept;
   const LaneStats& stats() const noexcept { return stats_; }
+  CopiedParts& copied_parts() noexcept { return copied_parts_; }
 
  private:
   [[gnu::noinline]] void* AllocateSlowly(std::size_t size) noexcept;
@@ -71,6 +73,7 @@ class Lane {
   std::uint64_t epoch_;  // changes with every new segment; names this lane in the caches of threads
   LanePolicy policy_;
   LaneStats stats_;
+  CopiedParts copied_parts_;
   std::vector<std::unique_ptr<Segment>> segments_;
   SpanLane spans_;
   RunLane runs_;

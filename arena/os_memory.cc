@@ -23,6 +23,9 @@
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
@@ -234,6 +237,21 @@ std::size_t DropCopies(const Stretch* stretches, std::size_t count) noexcept {
       dropped += one->size;
   }
   return dropped;
+}
+
+std::uintptr_t MoveAway(std::uintptr_t address, std::size_t size) noexcept {
+  if (Injected(Fault::kMemory)) return 0;
+  void* const got =
+      ::mremap(Pointer(address), size, size, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, nullptr);
+  return got == MAP_FAILED ? 0 : reinterpret_cast<std::uintptr_t>(got);
+}
+
+bool Tell(const Stretch& stretch, ReadAhead what) noexcept {
+  if (Injected(Fault::kMemory)) return false;
+  const int advice = what == ReadAhead::kNone   ? MADV_RANDOM
+                     : what == ReadAhead::kMuch ? MADV_SEQUENTIAL
+                                                : MADV_NORMAL;
+  return ::madvise(Pointer(stretch.address), stretch.size, advice) == 0;
 }
 
 bool SealFile(int descriptor) noexcept {

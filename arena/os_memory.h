@@ -100,6 +100,19 @@ struct Stretch {  // as the kernel's iovec
   std::size_t size;
 };
 std::size_t DropCopies(const Stretch* stretches, std::size_t count) noexcept;
+
+// Moves the OS pages of a private mapping of a file elsewhere, and returns where; what stays shows
+// the file again and is for the kernel a mapping in which nothing was ever copied
+// (MREMAP_DONTUNMAP, Linux 5.13), if [address, address + size) was all of it. One step for whoever
+// reads there. 0 when refused: an older kernel, several mappings, no address space for it. What
+// stays is not locked in memory any more (mlock(2)).
+std::uintptr_t MoveAway(std::uintptr_t address, std::size_t size) noexcept;
+
+// Tells the kernel how a mapping is read (madvise(2)). For memory that comes from no disk that has
+// one effect: mappings beside each other that were told different things stay two.
+enum class ReadAhead : std::uint8_t { kUsual, kNone, kMuch };
+bool Tell(const Stretch& stretch, ReadAhead what) noexcept;
+
 // Makes the file immutable for everybody. Refused with EBUSY while any process maps it shared and
 // writable.
 bool SealFile(int descriptor) noexcept;

@@ -5,7 +5,9 @@
 #include <new>
 
 #include "arena/address_map.h"
+#include "arena/copied_parts.h"
 #include "arena/lane.h"
+#include "arena/mapping_lock.h"
 #include "arena/os_memory.h"
 #include "arena/page_accounting.h"
 
@@ -15,7 +17,7 @@ namespace {
 // Collects equal OS pages, to drop them with one request.
 class EqualOsPages {
  public:
-  explicit EqualOsPages(Reshared* result) : result_(result) {}
+  EqualOsPages(Reshared* result, CopiedParts::Walk* parts) : result_(result), parts_(parts) {}
 
   void Add(std::uintptr_t os_page) noexcept {
     if (count_ != 0 && os_page == stretches_[count_ - 1].address + stretches_[count_ - 1].size) {
@@ -28,7 +30,12 @@ class EqualOsPages {
 
   void Drop() noexcept {
     if (count_ == 0) return;
-    result_->dropped_os_pages += os::DropCopies(stretches_.data(), count_) / os::PageSize();
+    const std::size_t dropped = os::DropCopies(stretches_.data(), count_) / os::PageSize();
+    result_->dropped_os_pages += dropped;
+    for (std::size_t i = 0; i < count_; ++i) {
+      if (dropped != 0) parts_->Dropped(stretches_[i].address);
+      if (dropped != os_pages_) parts_->Kept(stretches_[i].address, stretches_[i].size);
+    }
     count_ = os_pages_ = 0;
   }
 
@@ -37,6 +44,7 @@ class EqualOsPages {
   static constexpr std::size_t kMost = 512;
 
   Reshared* result_;
+  CopiedParts::Walk* parts_;
   std::array<os::Stretch, kMost> stretches_{};
   std::size_t count_ = 0;
   std::size_t os_pages_ = 0;
@@ -45,7 +53,8 @@ class EqualOsPages {
 // Compares copies with their pristine side, each while the next is on its way from memory.
 class Comparison {
  public:
-  explicit Comparison(Reshared* result) : result_(result), equal_(result) {}
+  Comparison(Reshared* result, CopiedParts::Walk* parts)
+      : result_(result), parts_(parts), equal_(result, parts) {}
 
   void Add(const void* copy, const void* pristine) noexcept {
     Fetch(copy);
@@ -69,11 +78,17 @@ class Comparison {
   }
 
   void CompareLast() noexcept {
-    if (copy_ == nullptr || std::memcmp(copy_, pristine_, os::PageSize()) != 0) return;
-    equal_.Add(reinterpret_cast<std::uintptr_t>(copy_));
+    if (copy_ == nullptr) return;
+    const auto os_page = reinterpret_cast<std::uintptr_t>(copy_);
+    if (std::memcmp(copy_, pristine_, os::PageSize()) == 0) {
+      equal_.Add(os_page);
+    } else {
+      parts_->Kept(os_page, os::PageSize());
+    }
   }
 
   Reshared* result_;
+  CopiedParts::Walk* parts_;
   EqualOsPages equal_;
   const void* copy_ = nullptr;
   const void* pristine_ = nullptr;
@@ -82,6 +97,7 @@ class Comparison {
 struct Walk {
   const Lane& lane;
   std::size_t left;  // OS pages that may still be compared
+  CopiedParts::Walk* parts;
   Comparison comparison;
 };
 
@@ -90,19 +106,29 @@ bool Compare(void* context, std::uintptr_t os_page) noexcept {
   const auto* const copy =
       reinterpret_cast<const void*>(os_page);  // NOLINT(performance-no-int-to-ptr)
   const void* const pristine = walk->lane.Pristine(AddressMap::Find(os_page), copy);
-  if (pristine == nullptr) return true;
+  if (pristine == nullptr) {
+    walk->parts->Kept(os_page, os::PageSize());
+    return true;
+  }
   walk->comparison.Add(copy, pristine);
   return --walk->left != 0;
 }
 
 }  // namespace
 
-Status Reshare(const Lane& lane, const ReshareSlice& slice, Reshared* result) noexcept {
+Status Reshare(Lane& lane, const ReshareSlice& slice, Reshared* result) noexcept {
   try {
-    Walk walk{lane, slice.most_compared, Comparison(result)};
+    const std::vector<Extent> extents = lane.Extents();
+    CopiedParts::Walk parts(&lane.copied_parts(), extents);
+    Walk walk{lane, slice.most_compared, &parts, Comparison(result, &parts)};
     const Status status =
-        VisitPrivateOsPages(lane.Extents(), slice.range, &Compare, &walk, &result->next);
+        VisitPrivateOsPages(extents, slice.range, &Compare, &walk, &result->next);
     walk.comparison.Finish();
+    const bool was_all = status == Status::kOk && slice.range.first == 0 && result->next == 0;
+    if (was_all && slice.map_anew) {
+      const MappingLock lock(MappingMutex());
+      parts.MapAnew();
+    }
     return status;
   } catch (const std::bad_alloc&) {
     return Status::kNoMemory;

@@ -24,6 +24,9 @@ struct Reshared {
 struct ReshareSlice {
   OsPageRange range;
   std::size_t most_compared = ~std::size_t{0};  // OS pages
+  // When that was all: what has no copies any more costs fork() nothing any more
+  // (copied_parts.h). Who never forks is spared it: the lane is empty in its page tables then.
+  bool map_anew = false;
 };
 
 // Compares the private OS pages of a slice of `lane`, which is sealed, with the pristine mapping
@@ -32,8 +35,8 @@ struct ReshareSlice {
 // is mapped without a pristine side (no memfd) stays as it is.
 //
 // Nobody may write to the lane between the comparison and the drop, or the write is lost. The
-// caller holds the GIL, which every writer of headers needs. Takes no lock.
-Status Reshare(const Lane& lane, const ReshareSlice& slice, Reshared* result) noexcept;
+// caller holds the GIL, which every writer of headers needs. Takes the mapping lock to map anew.
+Status Reshare(Lane& lane, const ReshareSlice& slice, Reshared* result) noexcept;
 
 }  // namespace frozen_arena
 

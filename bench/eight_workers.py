@@ -38,11 +38,13 @@ def tree(request: dict[str, Any]) -> dict[str, Any]:
         roots = {}
     scan_mix(roots)
     gc.collect()
+    harness.give_back(request["mode"])
     alone = memory.pss()
 
     def read() -> int:
         scan_mix(roots)
         gc.collect()
+        harness.give_back(request["mode"])
         return memory.own_bytes()
 
     workers = [harness.Child(read) for _ in range(request["workers"])]
@@ -80,10 +82,11 @@ def measure(arguments: argparse.Namespace) -> harness.Result:
             ratios.get("frozen"),
             _MAX_RATIO,
             harness.no_package(),
-            harness.NO_IMMORTALS,
             ("frozen" not in ratios, "too little memory available"),
         )
     )
+    if harness.NO_IMMORTALS[0]:
+        result.notes.append(harness.GIVES_BACK)
     result.notes.append(
         "base: parent alone + what the workers take in the tree without data,"
         f" {interpreters / memory.MIB:.1f} MiB"

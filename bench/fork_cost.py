@@ -46,6 +46,7 @@ def tree(request: dict[str, Any]) -> list[float]:
             data = _build(mib)
         _read(data)
     gc.collect()
+    harness.give_back(request["mode"])
     resident = memory.resident_bytes()
     harness.serve(resident, lambda: [_time_fork() for _ in range(_BATCH)])
     return [] if data is None else [resident]
@@ -99,10 +100,11 @@ def measure(arguments: argparse.Namespace) -> harness.Result:
                 ratios.get("frozen"),
                 _MAX_RATIO,
                 harness.no_package(),
-                harness.NO_IMMORTALS,
                 ("frozen" not in ratios, "too little memory available"),
             )
         )
+    if harness.NO_IMMORTALS[0]:
+        result.notes.append(harness.GIVES_BACK)
     if len(sizes) > 1:
         result.notes.append(f"stock and gc.freeze: up to {_MIB_IN_ALL_MODES} MiB only")
     return result

@@ -280,6 +280,23 @@ def prepared(
     return _OrdinaryBlock(collector_frozen=mode == "gc.freeze")
 
 
+def give_back(mode: str) -> None:
+    """What hosts call between requests on CPython 3.11, where reading copies every header.
+
+    From 3.12 on nothing is done: what has been copied there stays copied.
+    """
+    if mode == "frozen" and NO_IMMORTALS[0]:
+        from frozen_arena import reshare
+
+        reshare()
+
+
+GIVES_BACK = (
+    "CPython 3.11: workers, and a parent that has read, call reshare() after reading, as hosts do "
+    "between requests, and are measured after that"
+)
+
+
 class _OrdinaryBlock:
     """Stands for the block in the modes without an arena."""
 

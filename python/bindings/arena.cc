@@ -119,9 +119,9 @@ py::object ArenaHandle::CountPages() const {
 }
 
 py::object ArenaHandle::Reshare(int lane, std::size_t first, std::size_t visit,
-                                std::size_t compare) {
+                                std::size_t compare, bool map_anew) {
   Reshared result;
-  const ReshareSlice slice{{first, visit}, compare};
+  const ReshareSlice slice{{first, visit}, compare, map_anew};
   const Status status = arena_->Reshare(static_cast<LaneKind>(lane), slice, &result);
   if (status == Status::kUnsupported) return py::none();
   if (status == Status::kNoMemory) throw std::bad_alloc();
@@ -172,7 +172,8 @@ void BindArena(py::module_& module) {
       .def("end_block", &ArenaHandle::EndBlock)
       .def("count_os_pages", &ArenaHandle::CountPages)
       .def("reshare", &ArenaHandle::Reshare, py::arg("lane"), py::arg("first") = 0,
-           py::arg("visit") = ~std::size_t{0}, py::arg("compare") = ~std::size_t{0})
+           py::arg("visit") = ~std::size_t{0}, py::arg("compare") = ~std::size_t{0},
+           py::arg("map_anew") = false)
       .def("live_bytes", &ArenaHandle::LiveBytes)
       .def("stats", &ArenaHandle::Stats)
       .def("audit", &ArenaHandle::Audit);

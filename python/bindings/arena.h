@@ -42,9 +42,11 @@ class ArenaHandle {
   pybind11::object CountPages() const;
   // Gives back copies that are equal to the sealed content again: of OS pages of one lane (0
   // objects, 1 payload) from number `first` on, at most `visit` of them, of which at most `compare`
-  // are compared. (Bytes given back, the number with which to go on or 0), or None when /proc
-  // cannot be read. Holds the GIL throughout.
-  pybind11::object Reshare(int lane, std::size_t first, std::size_t visit, std::size_t compare);
+  // are compared. `map_anew`: what then has no copies any more costs fork() nothing any more.
+  // (Bytes given back, the number with which to go on or 0), or None when /proc cannot be read.
+  // Holds the GIL throughout.
+  pybind11::object Reshare(int lane, std::size_t first, std::size_t visit, std::size_t compare,
+                           bool map_anew);
   // Bytes in live blocks, by a walk over all of them. Before the seal only.
   std::size_t LiveBytes();
   pybind11::dict Stats() const;

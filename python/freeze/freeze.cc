@@ -53,6 +53,7 @@ class Freeze {
   bool ListFinalisable(PyObject* finalisable);
   void ApplyTo(PyObject* object, TypeInfo* info) noexcept;
   void ApplyToMortal(PyObject* object, const TypeInfo& info) noexcept;
+  void WarmCaches(PyObject* object, const TypeInfo& info) noexcept;
   void WarmUp(PyObject* object, const TypeInfo& info) noexcept;
   void ApplyToDict(PyObject* dict) noexcept;
   void WriteTypes();
@@ -127,17 +128,30 @@ void Freeze::ApplyTo(PyObject* object, TypeInfo* info) noexcept {
   ++ledger_->frozen;
 }
 
+// Its count is written to, but comes back; what a cache is filled with stays, and the OS page with
+// it.
+//
 // A tracked mortal costs its OS page, and those of its neighbours, at the first collection of each
 // process. Weak references need no collector: their callback comes when the target dies.
 void Freeze::ApplyToMortal(PyObject* object, const TypeInfo& info) noexcept {
+  const bool complete = !info.may_be_half_built || !half_built_.Contains(object);
+  if (complete && info.warm != Warm::kNothing) WarmCaches(object, info);
   if (info.per_object != PerObject::kWeakref || !info.has_gc) return;
   if (IsTracked(object) && !IsParked(object)) Park(object);
 }
 
 // What there is no memory for stays cold: it costs a reader a page, not the freeze.
-void Freeze::WarmUp(PyObject* object, const TypeInfo& info) noexcept {
+void Freeze::WarmCaches(PyObject* object, const TypeInfo& info) noexcept {
   try {
     warmer_->WarmObject(object, info);
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+}
+
+void Freeze::WarmUp(PyObject* object, const TypeInfo& info) noexcept {
+  WarmCaches(object, info);
+  try {
     if (!options_.instance_dicts || !info.has_instance_dict || HasInstanceDict(object)) return;
     PyObject* const dict = warmer_->MakeInstanceDict(object);
     if (dict != nullptr) ApplyToDict(dict);

@@ -50,12 +50,9 @@ class Collector {
     }
     half_built_->TakeReferencesOf(object, *info);
     std::uintptr_t tags = 0;
-    if (reason != Reason::kNone) {
-      tags = AddMortal(object, info, reason);
-    } else if (info->may_be_half_built &&
-               (CountIsOne(object) || (strict_ && !IsImmortal(object)))) {
+    if (info->may_be_half_built && (CountIsOne(object) || (strict_ && !IsImmortal(object))))
       tags = kCandidateTag;
-    }
+    if (reason != Reason::kNone) tags |= AddMortal(object, info, reason);
     list_->tagged.push_back(reinterpret_cast<std::uintptr_t>(object) | tags);
   }
 
@@ -68,7 +65,7 @@ class Collector {
     info->CountMortal(reason);
     if (!info->has_finalizer) return kMortalTag;
     list_->finalisable.push_back(object);
-    // Not as half built (it is mortal anyway), but to learn whether the arena itself holds it.
+    // To learn whether the arena itself holds it.
     return kMortalTag | kCandidateTag;
   }
 

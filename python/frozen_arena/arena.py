@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,10 @@ class Arena:
         was copied from. Call it between requests or batches, when nothing holds on to the data:
         what is held then has another count, and its OS page stays copied until the next call.
 
+        `os.fork` copies the page tables of memory in which anything was ever copied. It does not
+        any more after this, where the kernel lets us (Linux 5.13): call it before forking when the
+        parent has read its data.
+
         Holds the GIL throughout. That is what makes it safe: nobody writes to an object between
         the comparison and the moment in which the copy is dropped.
 
@@ -112,7 +117,7 @@ class Arena:
         """
         if self.state == "building":
             raise ArenaStateError("nothing to give back: leave the block first, which seals it")
-        return _reshare([self], payload)
+        return _reshare([self], payload, map_anew=True)
 
     def __repr__(self) -> str:
         return f"<Arena {self._name!r} {self.state}, {self.nbytes:,} bytes>"
@@ -120,6 +125,7 @@ class Arena:
 
 _arenas: list[Arena] = []
 _between_requests = Turns()
+_faults_seen = (0, 0)  # process, and its page faults when it gave everything back
 _resharer: Resharer | None = None
 _prune_at = 64
 
@@ -148,7 +154,9 @@ def sharing() -> Sharing:
     return _sharing_of(_arenas)
 
 
-def reshare(*, payload: bool = False, budget: float | None = None) -> int:
+def reshare(
+    *, payload: bool = False, budget: float | None = None, min_copied: int | None = None
+) -> int:
     """`Arena.reshare` of all sealed arenas of this process, to be called between requests.
 
     Args:
@@ -156,17 +164,23 @@ def reshare(*, payload: bool = False, budget: float | None = None) -> int:
         budget: do only a part, and only if all these calls together have taken no more than this
             share of the time; 0.01 is a hundredth. For hosts, which can then call it after each
             request: a part takes some milliseconds, and most calls return at once. None: all.
+        min_copied: do nothing unless this process may have copied so many bytes since the last
+            call that did something. That bounds memory and not time. Told from its page faults
+            (``ru_minflt`` of getrusage(2)), of which each copy is one: never too late, sometimes
+            too early. None: always.
 
     Returns:
         Bytes given back.
 
     Raises:
-        TypeError, ValueError: `budget` is no number, or not above 0 and at most 1; or both
-            arguments are given.
+        TypeError, ValueError: `budget` is no number, or not above 0 and at most 1; `min_copied` is
+            no int, or below 0; or more than one argument is given.
         Unsupported: ``/proc/self/pagemap`` cannot be read.
     """
+    if min_copied is not None:
+        return _reshare_if_copied(min_copied, alone=budget is None and not payload)
     if budget is None:
-        return _reshare(list(_arenas), payload)
+        return _reshare(list(_arenas), payload, map_anew=True)
     if isinstance(budget, bool) or not isinstance(budget, (int, float)):
         raise TypeError(f"budget takes a number or None, not {type(budget).__name__}")
     if not 0 < budget <= 1:
@@ -196,13 +210,34 @@ def reshares_by_itself() -> bool:
     return _resharer is not None and _resharer.is_running
 
 
-def _reshare(chosen: Iterable[Arena], payload: bool) -> int:
+def _reshare_if_copied(min_copied: int, *, alone: bool) -> int:
+    global _faults_seen
+    if isinstance(min_copied, bool) or not isinstance(min_copied, int):
+        raise TypeError(f"min_copied takes an int or None, not {type(min_copied).__name__}")
+    if min_copied < 0:
+        raise ValueError(f"min_copied is a number of bytes, at least 0; {min_copied} is not")
+    if not alone:
+        raise ValueError("min_copied stands alone: drop payload and budget")
+    from resource import RUSAGE_SELF, getrusage  # not where arenas do not work
+
+    faults = getrusage(RUSAGE_SELF).ru_minflt
+    process = os.getpid()  # a child counts from 0 again
+    before = _faults_seen[1] if _faults_seen[0] == process else 0
+    if (faults - before) * os.sysconf("SC_PAGE_SIZE") < min_copied:
+        return 0
+    # Who calls this after each request forks nobody, and keeps its page tables.
+    given_back = _reshare(list(_arenas), payload=False, map_anew=False)
+    _faults_seen = process, getrusage(RUSAGE_SELF).ru_minflt
+    return given_back
+
+
+def _reshare(chosen: Iterable[Arena], payload: bool, *, map_anew: bool) -> int:
     given_back = 0
     for arena in chosen:
         if arena.state != "sealed":
             continue
         for lane in range(2 if payload else 1):
-            result = arena._handle.reshare(lane)
+            result = arena._handle.reshare(lane, map_anew=map_anew)
             if result is None:
                 raise Unsupported(_NO_PAGEMAP)
             given_back += result[0]

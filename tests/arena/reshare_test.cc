@@ -14,53 +14,16 @@
 #include "arena/os_memory.h"
 #include "arena/units.h"
 #include "tests/arena/child.h"
+#include "tests/arena/filled.h"
 
 namespace frozen_arena {
 namespace {
 
+using testing::Filled;
 using testing::InChild;
 using testing::InChildWithFaults;
-
-constexpr std::size_t kBlocks = 40000;
-constexpr std::size_t kBlockSize = 100;
-
-// An arena of a few MiB in either lane, every block filled with its number.
-struct Filled {
-  Filled() : arena(Arena::Create({})) {
-    for (std::size_t i = 0; i < kBlocks; ++i) {
-      for (std::size_t lane = 0; lane < kLaneCount; ++lane) {
-        const auto kind = static_cast<LaneKind>(lane);
-        blocks[lane][i] = static_cast<char*>(arena->Allocate(kind, kBlockSize));
-        std::memset(blocks[lane][i], static_cast<int>(i % 251), kBlockSize);
-      }
-    }
-  }
-  ~Filled() {
-    for (const auto& lane : blocks) {
-      for (char* const block : lane) arena->Free(block);
-    }
-    arena->DropHandle();
-  }
-  Filled(const Filled&) = delete;
-  Filled& operator=(const Filled&) = delete;
-
-  std::size_t Private(LaneKind lane) const {
-    std::array<PageCounts, kLaneCount> counts{};
-    EXPECT_EQ(arena->CountPages(&counts), Status::kOk);
-    return counts[static_cast<std::size_t>(lane)].private_os_pages;
-  }
-  // As reference counts come and go.
-  void Touch(LaneKind lane, std::size_t step) {
-    for (std::size_t i = 0; i < kBlocks; i += step) {
-      char* const block = blocks[static_cast<std::size_t>(lane)][i];
-      *static_cast<volatile char*>(block) = static_cast<char>(*block + 1);
-      *static_cast<volatile char*>(block) = static_cast<char>(*block - 1);
-    }
-  }
-
-  Arena* arena;
-  std::array<std::array<char*, kBlocks>, kLaneCount> blocks{};
-};
+using testing::kBlocks;
+using testing::kBlockSize;
 
 TEST(ReshareTest, CopiesThatAreEqualAgainGoBack) {
   auto data = std::make_unique<Filled>();
