@@ -53,12 +53,15 @@ class ProcessMemory:
         pss: the same, each OS page divided by the number of processes that map it.
         uss: what no other process maps.
         lanes: by lane; empty for a process without an arena.
+        own: what would be free without this process: `uss` without OS pages of arenas that it maps
+            alone and has not copied.
     """
 
     rss: int
     pss: int
     uss: int
     lanes: dict[str, LaneMemory]
+    own: int
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain dicts and numbers, ready for JSON."""
@@ -90,6 +93,7 @@ def _proc(pid: int, name: str) -> Path:
 
 def _sum_up(lines: Iterable[str]) -> ProcessMemory:
     total = dict.fromkeys(("Rss", "Pss", "Private_Clean", "Private_Dirty"), 0)
+    merely_mapped = 0
     lanes: dict[str, list[int]] = {}
     mapping: dict[str, int] = {}
     mode = name = ""
@@ -101,18 +105,23 @@ def _sum_up(lines: Iterable[str]) -> ProcessMemory:
             mapping = {}
         elif field == "VmFlags":  # the last line of a mapping
             _add(lanes, mode, name, mapping, value.split())
+            if name.startswith(_FILE):
+                alone = mapping.get("Private_Clean", 0) + mapping.get("Private_Dirty", 0)
+                merely_mapped += max(0, alone - mapping.get("Anonymous", 0))
         elif value.endswith("kB\n"):
             mapping[field] = size = int(value[:-3]) * 1024
             if field in total:
                 total[field] += size
+    uss = total["Private_Clean"] + total["Private_Dirty"]
     return ProcessMemory(
         total["Rss"],
         total["Pss"],
-        total["Private_Clean"] + total["Private_Dirty"],
+        uss,
         {
             lane: LaneMemory(mapped, mapped - private, private, building)
             for lane, (mapped, private, building) in sorted(lanes.items())
         },
+        uss - merely_mapped,
     )
 
 

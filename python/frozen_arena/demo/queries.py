@@ -71,7 +71,9 @@ def draw_queries(index: Index, sample: Sequence[int], count: int, seed: int) -> 
         kind = rng.choice(QUERY_KINDS)
         files = sample if rng.random() < 0.5 else everywhere
         term = _draw_term(index, kind, files, rng)
-        queries.append(Query(kind, term))
+        # A text of its own, as what a client sends: holding the index's would change its count.
+        own = term.encode("utf-8", "surrogatepass").decode("utf-8", "surrogatepass")
+        queries.append(Query(kind, own))
     return queries
 
 

@@ -202,7 +202,8 @@ def _table(result: DemoResult) -> Table:
         table.add_column(HEADINGS[name], justify="right")
     rows: list[tuple[str, Callable[[WayResult], str]]] = [
         ("memory of parent and workers (PSS)", lambda way: words.memory(way.tree_pss)),
-        ("private memory of a worker (USS)", lambda way: _mean_memory(way.worker_private)),
+        ("private memory of a worker", lambda way: _mean_memory(way.worker_private)),
+        ("the most while it answered", lambda way: words.memory(way.worker_private_most)),
         ("OS pages of the arena copied", _pages_copied),
         ("fork of a worker", lambda way: words.seconds(statistics.fmean(way.fork_seconds))),
         ("first answer after the first fork", lambda way: words.seconds(way.first_answer_seconds)),

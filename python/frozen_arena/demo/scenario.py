@@ -29,9 +29,11 @@ from frozen_arena.demo.sources import BYTE_BUDGET, Selection, SourceError, selec
 from frozen_arena.trees import WAYS
 from frozen_arena.trees.way import (
     Progress,
+    Samples,
     before_forking,
     begin,
     build,
+    gives_back,
     measure_tree,
     progress_lines,
     why_unsupported,
@@ -40,7 +42,9 @@ from frozen_arena.trees.workers import Responses, WorkerError, Workers, decode
 
 _SAMPLE_FILES: Final = 20  # scanned again for every answer: 0.3 ms on a slow core
 _WRONG_SHOWN: Final = 5
-_SHARING: Final = "sharing"  # the one request that is not a Query
+_SHARING: Final = "sharing"  # the requests that are not a Query
+_REST: Final = "rest"
+_MOST_COPIED: Final = 8 << 20  # bytes that a worker copies before it gives back
 
 
 class EmptyIndexError(ValueError):
@@ -76,7 +80,11 @@ class WayResult:
     arena_unmapped: int = 0
     """Of the arena what the parent does not map at that time, although it takes memory."""
     worker_private: list[int] = field(default_factory=list)
-    """For each worker what no other process maps (USS)."""
+    """For each worker what would be free without it, when all queries are answered."""
+    worker_private_most: int = 0
+    """The most of that for any worker, looked at several times a second while they answer."""
+    gives_back: bool = False
+    """Whether workers call `frozen_arena.reshare` between queries."""
     arena_os_pages_copied: int | None = None
     """OS pages of the arena that workers copied, summed; None where there is no arena."""
     answers_digest: str = ""
@@ -101,13 +109,21 @@ class Options:
 class _Handler:
     """What a worker does with a request, and one full collection halfway through."""
 
-    def __init__(self, index: Index, collect_after: int) -> None:
+    def __init__(self, index: Index, collect_after: int, gives_back: bool) -> None:
         self._index = index
         self._left = collect_after
+        self._gives_back = gives_back
+
+    def between_requests(self) -> None:
+        """When an answer is sent and nothing of it is held any more."""
+        if self._gives_back:
+            frozen_arena.reshare(min_copied=_MOST_COPIED)
 
     def __call__(self, request: object) -> object:
         if request == _SHARING:
             return frozen_arena.sharing().private_os_pages
+        if request == _REST:
+            return frozen_arena.reshare() if self._gives_back else 0
         assert isinstance(request, Query)
         self._left -= 1
         if self._left == 0:
@@ -166,11 +182,20 @@ def _serve(
     progress: Progress,
 ) -> Responses:
     """Forks, drives and measures; the answers are looked at later, outside of the measured time."""
-    handler = _Handler(index, collect_after=max(1, len(queries) // options.workers // 2))
+    result.gives_back = gives_back(options.way)
+    collect_after = max(1, len(queries) // options.workers // 2)
+    handler = _Handler(index, collect_after, result.gives_back)
     prepare = before_forking(options.way)
     began = time.perf_counter()
-    with Workers(options.workers, handler, prepare) as workers:
-        responses = workers.drive(queries, lambda done: progress("queries", done, len(queries)))
+    with Workers(options.workers, handler, prepare, handler.between_requests) as workers:
+        samples = Samples(workers)
+
+        def on_answers(done: int) -> None:
+            progress("queries", done, len(queries))
+            samples.take_if_due()
+
+        responses = workers.drive(queries, on_answers)
+        workers.ask_each(_REST)
         memory = measure_tree(options.way, workers, result.arena_bytes)
         if options.way == "frozen":
             result.arena_os_pages_copied = sum(workers.ask_each(_SHARING))
@@ -179,6 +204,7 @@ def _serve(
     result.parent_pss = memory.parent_pss
     result.arena_unmapped = memory.arena_unmapped
     result.worker_private = memory.worker_private
+    result.worker_private_most = max(samples.most, *memory.worker_private)
     result.queries = len(queries)
     result.first_answer_seconds = responses.first - began
     result.queries_per_second = len(queries) / (responses.ended - responses.began)

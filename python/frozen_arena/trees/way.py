@@ -16,6 +16,7 @@ from frozen_arena.process_memory import read_memory
 from frozen_arena.trees.workers import Workers
 
 _PROGRESS_SECONDS: Final = 0.1
+_SAMPLE_SECONDS: Final = 0.25
 
 Progress = Callable[[str, int, int], None]
 """Called with the step, what is done and what there is to do."""
@@ -47,7 +48,7 @@ class TreeMemory:
     arena_unmapped: int
     """Of the arena what the parent does not map at that time, although it takes memory."""
     worker_private: list[int]
-    """For each worker what no other process maps (USS)."""
+    """For each worker what would be free without it (`ProcessMemory.own`)."""
 
 
 def why_unsupported(way: str) -> str | None:
@@ -83,8 +84,15 @@ def build(way: str, name: str, builder: Callable[[], _Data]) -> Built[_Data]:
     return Built(data, ended - began, seal_seconds, arena.nbytes)
 
 
+def gives_back(way: str) -> bool:
+    """Whether reading copies what has to be given back: CPython 3.11 counts every reference."""
+    return way == "frozen" and sys.version_info < (3, 12)
+
+
 def before_forking(way: str) -> Callable[[], object] | None:
     """Does what the way wants before the first fork; returns what each worker begins with."""
+    if gives_back(way):
+        frozen_arena.reshare()  # fork() would copy the page tables of what has been read
     if way != "gc.freeze":
         return None
     gc.freeze()
@@ -103,8 +111,25 @@ def measure_tree(way: str, workers: Workers, arena_bytes: int) -> TreeMemory:
         parent + sum(one.pss for one in memory) + unmapped,
         parent,
         unmapped,
-        [one.uss for one in memory],
+        [one.own for one in memory],
     )
+
+
+class Samples:
+    """Looks at the memory of workers several times a second, at whatever they are doing."""
+
+    def __init__(self, workers: Workers) -> None:
+        self.most = 0
+        """Bytes: the most of `ProcessMemory.own` that any worker was seen with."""
+        self._pids = workers.pids
+        self._due = time.monotonic()
+
+    def take_if_due(self) -> None:
+        """To be called often; costs some milliseconds for each worker when it is due."""
+        if time.monotonic() < self._due:
+            return
+        self.most = max(self.most, *(read_memory(pid).own for pid in self._pids))
+        self._due = time.monotonic() + _SAMPLE_SECONDS
 
 
 def progress_lines() -> Progress:

@@ -66,7 +66,11 @@ class Workers:
     """N forked workers. Used as a context manager; leaving it ends them."""
 
     def __init__(
-        self, count: int, handler: Handler, begin: Callable[[], object] | None = None
+        self,
+        count: int,
+        handler: Handler,
+        begin: Callable[[], object] | None = None,
+        between: Callable[[], object] | None = None,
     ) -> None:
         """Forks the workers.
 
@@ -74,13 +78,14 @@ class Workers:
             count: How many.
             handler: Called in a worker for each request.
             begin: Called in a worker before anything else.
+            between: Called in a worker after each response has been sent.
         """
         self.fork_seconds: list[float] = []
         """What each call of `os.fork` took in the parent."""
         self._workers: list[_Worker] = []
         try:
             for _ in range(count):
-                self._fork(handler, begin)
+                self._fork(handler, begin, between)
         except BaseException:
             self.close()
             raise
@@ -167,13 +172,18 @@ class Workers:
         self._workers = []
         return "; ".join(failed) or None
 
-    def _fork(self, handler: Handler, begin: Callable[[], object] | None) -> None:
+    def _fork(
+        self,
+        handler: Handler,
+        begin: Callable[[], object] | None,
+        between: Callable[[], object] | None,
+    ) -> None:
         ours, theirs = socket.socketpair()
         before = time.perf_counter()
         pid = os.fork()
         if pid == 0:
             others = [ours, *(worker.sock for worker in self._workers)]
-            _run_worker(theirs, others, handler, begin)
+            _run_worker(theirs, others, handler, begin, between)
         self.fork_seconds.append(time.perf_counter() - before)
         theirs.close()
         self._workers.append(_Worker(pid, ours))
@@ -231,6 +241,7 @@ def _run_worker(
     others: list[socket.socket],
     handler: Handler,
     begin: Callable[[], object] | None,
+    between: Callable[[], object] | None,
 ) -> NoReturn:
     """The whole life of a worker."""
     status = 1
@@ -240,7 +251,7 @@ def _run_worker(
             other.close()
         if begin is not None:
             begin()
-        _serve(sock, handler)
+        _serve(sock, handler, between)
         status = 0
     except (BrokenPipeError, ConnectionResetError):
         status = 0  # the parent has gone
@@ -250,7 +261,9 @@ def _run_worker(
         os._exit(status)
 
 
-def _serve(sock: socket.socket, handler: Handler) -> None:
+def _serve(
+    sock: socket.socket, handler: Handler, between: Callable[[], object] | None
+) -> None:
     """Answers until the parent closes the socket."""
     with sock.makefile("rb") as stream:
         while header := stream.read(_HEADER.size):
@@ -260,6 +273,9 @@ def _serve(sock: socket.socket, handler: Handler) -> None:
             except Exception:
                 response = _Failure(traceback.format_exc())
             _send(sock, pickle.dumps(response))
+            if between is not None:
+                del request, response  # what they hold is counted
+                between()
 
 
 def _wait(pid: int, deadline: float) -> int:
