@@ -45,8 +45,8 @@ struct Moved {
 
 bool BringBack(void* context, std::uintptr_t os_page) noexcept {
   const auto* const moved = static_cast<const Moved*>(context);
-  void* const place =
-      reinterpret_cast<void*>(os_page - moved->to + moved->from);  // NOLINT(performance-no-int-to-ptr)
+  void* const place = reinterpret_cast<void*>(os_page - moved->to +
+                                              moved->from);  // NOLINT(performance-no-int-to-ptr)
   const auto* const copy =
       reinterpret_cast<const void*>(os_page);  // NOLINT(performance-no-int-to-ptr)
   if (std::memcmp(place, copy, os::PageSize()) != 0) std::memcpy(place, copy, os::PageSize());

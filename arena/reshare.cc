@@ -121,8 +121,7 @@ Status Reshare(Lane& lane, const ReshareSlice& slice, Reshared* result) noexcept
     const std::vector<Extent> extents = lane.Extents();
     CopiedParts::Walk parts(&lane.copied_parts(), extents);
     Walk walk{lane, slice.most_compared, &parts, Comparison(result, &parts)};
-    const Status status =
-        VisitPrivateOsPages(extents, slice.range, &Compare, &walk, &result->next);
+    const Status status = VisitPrivateOsPages(extents, slice.range, &Compare, &walk, &result->next);
     walk.comparison.Finish();
     const bool was_all = status == Status::kOk && slice.range.first == 0 && result->next == 0;
     if (was_all && slice.map_anew) {

@@ -118,8 +118,8 @@ py::object ArenaHandle::CountPages() const {
   return py::make_tuple(AsTuple(lanes[0]), AsTuple(lanes[1]));
 }
 
-py::object ArenaHandle::Reshare(int lane, std::size_t first, std::size_t visit,
-                                std::size_t compare, bool map_anew) {
+py::object ArenaHandle::Reshare(int lane, std::size_t first, std::size_t visit, std::size_t compare,
+                                bool map_anew) {
   Reshared result;
   const ReshareSlice slice{{first, visit}, compare, map_anew};
   const Status status = arena_->Reshare(static_cast<LaneKind>(lane), slice, &result);

@@ -261,9 +261,7 @@ def _run_worker(
         os._exit(status)
 
 
-def _serve(
-    sock: socket.socket, handler: Handler, between: Callable[[], object] | None
-) -> None:
+def _serve(sock: socket.socket, handler: Handler, between: Callable[[], object] | None) -> None:
     """Answers until the parent closes the socket."""
     with sock.makefile("rb") as stream:
         while header := stream.read(_HEADER.size):
