@@ -22,8 +22,9 @@ from frozen_arena._support import core, reason_unsupported
 from frozen_arena._suspension import SuspensionWatch
 from frozen_arena.arena import Arena, remember, reshare_by_itself
 from frozen_arena.errors import ArenaStateError, FrozenArenaWarning, Unsupported
+from frozen_arena.ledger import mib
 from frozen_arena.options import BlockOptions, TypeChoice
-from frozen_arena.report import FreezeReport, TypeCount, mib
+from frozen_arena.report import FreezeReport, TypeCount
 
 __all__ = ["frozen_arena"]
 

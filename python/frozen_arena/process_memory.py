@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from frozen_arena.report import mib
+from frozen_arena.ledger import mib
 
 __all__ = ["LaneMemory", "ProcessMemory", "has_arena", "read_memory"]
 

@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from frozen_arena.ledger import Ledger, as_html, as_text, mib
+
 __all__ = ["FreezeReport", "LaneSharing", "Sharing", "TypeCount"]
-
-
-def mib(size: int) -> str:
-    """Bytes as MiB with one decimal, for people."""
-    return f"{size / 2**20:,.1f} MiB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +91,55 @@ class FreezeReport:
         """Bytes of memory that the sealed arena takes: ``live_bytes + free_bytes``."""
         return self.live_bytes + self.free_bytes
 
+    @property
+    def ledgers(self) -> tuple[Ledger, ...]:
+        """What adds up, to the object and to the byte."""
+        huge = self.huge_bytes
+        return (
+            Ledger(
+                "objects",
+                (("frozen", self.frozen), ("mortal", self.mortal)),
+                ("objects", self.objects),
+            ),
+            Ledger(
+                "blocks",
+                (("hold an object", self.objects), ("hold none", self.unknown_blocks)),
+                ("blocks of the objects lane", self.blocks),
+            ),
+            Ledger(
+                "memory",
+                (
+                    ("live", self.live_bytes),
+                    ("free beside it", self.free_bytes),
+                    ("punched", self.punched_bytes),
+                ),
+                ("mapped", self.mapped_bytes),
+                "bytes",
+            ),
+            Ledger(
+                "pages",
+                (("in huge pages", huge), ("in OS pages", self.mapped_bytes - huge)),
+                ("mapped", self.mapped_bytes),
+                "bytes",
+            ),
+            Ledger(
+                "file",
+                (
+                    ("behind a sealed file", self.mapped_bytes - self.unsealed_bytes),
+                    ("behind none", self.unsealed_bytes),
+                ),
+                ("mapped", self.mapped_bytes),
+                "bytes",
+            ),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """The report as plain dicts, lists, numbers and strings, ready for JSON."""
         return {**asdict(self), "resident_bytes": self.resident_bytes}
 
     def __str__(self) -> str:
-        lines = [
-            f"{self.frozen:,} frozen + {self.mortal:,} mortal = {self.objects:,} objects; "
-            f"{self.unknown_blocks:,} blocks hold none",
-            f"{mib(self.live_bytes)} live + {mib(self.free_bytes)} free + "
-            f"{mib(self.punched_bytes)} punched "
-            f"= {mib(self.mapped_bytes)} mapped ({mib(self.huge_bytes)} in huge pages)",
-            "seconds: " + ", ".join(f"{name} {value:.3f}" for name, value in self.seconds.items()),
-        ]
+        times = ", ".join(f"{name} {value:.3f}" for name, value in self.seconds.items())
+        lines = [*as_text(self.ledgers), f"seconds: {times}"]
         lines += [
             f"mortal: {count:,} {name} ({reason})" for name, reason, count in self.mortal_types[:20]
         ]
@@ -118,6 +151,13 @@ class FreezeReport:
             )
         lines += list(self.notes)
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        mortal = [
+            f"mortal: {count:,} {name} ({reason})" for name, reason, count in self.mortal_types[:20]
+        ]
+        return as_html("What the end of the block did", self.ledgers, [*mortal, *self.notes])
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +243,40 @@ class Sharing:
             "lanes": {name: asdict(lane) for name, lane in self.lanes.items()},
         }
 
-    def __str__(self) -> str:
-        lines = [
-            f"{name}: {mib(lane.shared_bytes)} shared + {mib(lane.private_bytes)} private "
-            f"({lane.private_os_pages:,} OS pages copied)"
+    @property
+    def ledgers(self) -> tuple[Ledger, ...]:
+        """What adds up: by lane, and the lanes to the whole."""
+        lanes = tuple(
+            Ledger(
+                name,
+                (("shared", lane.shared_bytes), ("private", lane.private_bytes)),
+                ("mapped", lane.os_pages * lane.os_page_bytes),
+                "bytes",
+            )
             for name, lane in self.lanes.items()
-        ]
-        total = f"{mib(self.shared_bytes)} shared + {mib(self.private_bytes)} private"
-        return "\n".join([*lines, f"in all: {total}"])
+        )
+        mapped = sum(ledger.whole[1] for ledger in lanes)
+        return (
+            *lanes,
+            Ledger(
+                "in all",
+                (("shared", self.shared_bytes), ("private", self.private_bytes)),
+                ("mapped", mapped),
+                "bytes",
+            ),
+            Ledger(
+                "present",
+                (
+                    ("in the page tables", self.resident_os_pages),
+                    ("not touched, or swapped", self.os_pages - self.resident_os_pages),
+                ),
+                ("OS pages", self.os_pages),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return "\n".join(as_text(self.ledgers))
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        return as_html("What this process shares", self.ledgers)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from frozen_arena._support import core, reason_unsupported
+from frozen_arena.ledger import Ledger, as_html, as_text
 
 __all__ = ["Check", "Status", "status"]
 
@@ -47,9 +48,33 @@ class Status:
     kernel: str
     checks: tuple[Check, ...]
 
+    @property
+    def ledgers(self) -> tuple[Ledger, ...]:
+        """What adds up: checks by how they went."""
+        good = sum(check.ok for check in self.checks)
+        bad = sum(not check.ok for check in self.checks)
+        parts = (("work", good), ("do not", bad))
+        return (Ledger("checks", parts, ("things that arenas use", len(self.checks))),)
+
     def to_dict(self) -> dict[str, Any]:
         """The same as plain values, ready for JSON."""
         return asdict(self)
+
+    def __str__(self) -> str:
+        return "\n".join([f"{self.python}, {self.kernel}", *as_text(self.ledgers), *self._lines()])
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        return as_html(f"{self.python}, {self.kernel}", self.ledgers, self._lines())
+
+    def _lines(self) -> list[str]:
+        if not self.available:
+            return [f"arenas do not work here: {self.reason}"]
+        return [
+            f"{check.name}: {'ok' if check.ok else 'no'}, {check.detail}"
+            + (f"; {check.remedy}" if check.remedy else "")
+            for check in self.checks
+        ]
 
 
 def status() -> Status:

@@ -28,9 +28,27 @@ PRELUDE = """\
 import gc, json, os, sys, threading, weakref
 import frozen_arena as fa
 from frozen_arena import frozen_arena
-from forking import HAS_IMMORTAL_OBJECTS, fork_and_report, in_thread, mortal_reasons
+from forking import HAS_IMMORTAL_OBJECTS, check_ledgers, fork_and_report, in_thread
+from forking import mortal_reasons
+check_ledgers()
 globals().update({f"_room_{number}": None for number in range(100)})
 """  # with room for more names, so that the snippet's own globals do not grow into an arena
+
+
+def check_ledgers() -> None:
+    """From now on every report that this process gets is checked: its parts equal its wholes."""
+    from frozen_arena.ledger import broken
+    from frozen_arena.report import FreezeReport, Sharing
+    from frozen_arena.status import Status
+
+    for kind in (FreezeReport, Sharing, Status):
+        made = kind.__init__
+
+        def checked(self: Any, *args: Any, _made: Any = made, **facts: Any) -> None:
+            _made(self, *args, **facts)
+            assert broken(self) is None, broken(self)
+
+        kind.__init__ = checked
 
 
 class ChildError(AssertionError):
