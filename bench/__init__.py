@@ -18,6 +18,8 @@ SCENARIOS = (
     "pack",
     "reshare",
     "serving_worker",
+    "under_hosts",
+    "start_up",
     "outside",
     "pyperformance_suite",
     "copy_on_write",

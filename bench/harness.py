@@ -349,7 +349,7 @@ def machine_facts() -> dict[str, Any]:
 def _commit() -> str:
     """Which code is measured, as git names it; with a ``+`` when the code has changed since."""
     git = ["git", "-c", f"safe.directory={CHECKOUT}", "-C", str(CHECKOUT)]
-    code = ["arena", "allocator", "python", "bench/*.py", "CMakeLists.txt"]
+    code = ["arena", "allocator", "python", "bench/*.py", "bench/hosts/*.py", "CMakeLists.txt"]
     try:
         head = subprocess.check_output([*git, "rev-parse", "--short=10", "HEAD"], text=True)
         changed = subprocess.check_output([*git, "status", "--porcelain", "--", *code], text=True)

@@ -16,7 +16,9 @@ from bench import harness
 WORKERS = 2
 
 
-def run(program: str | list[str], folder: Path, **variables: str) -> subprocess.CompletedProcess:
+def run(
+    program: str | list[str], folder: Path, *, seconds: float = 120, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """A Python program with the checkout on its path; text is a script of the reader's."""
     if isinstance(program, str):
         script = folder / "program.py"
@@ -28,7 +30,7 @@ def run(program: str | list[str], folder: Path, **variables: str) -> subprocess.
         env=harness.environment(HOME=str(folder), **variables),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=seconds,
     )
 
 
