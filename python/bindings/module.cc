@@ -9,6 +9,7 @@
 #include "arena/os_memory.h"
 #include "python/bindings/arena.h"
 #include "python/bindings/gc_pause.h"
+#include "python/bindings/optout.h"
 #include "python/bindings/resume_watch.h"
 #include "python/freeze/finish.h"
 #include "python/layout/fields.h"
@@ -83,6 +84,7 @@ PyMethodDef plain_functions[] = {
     {"block_is_open", &BlockIsOpen, METH_NOARGS, nullptr},
     {"route_thread", &RouteThreadFromPython, METH_O, nullptr},
     {"route_all_threads", &RouteAllThreadsFromPython, METH_O, nullptr},
+    {"opt_out", &OptOut, METH_VARARGS, nullptr},
 #if FZA_WATCH_RESUMES
     {"watch_resumes", &WatchResumes, METH_O, nullptr},
     {"take_resumes", &TakeResumes, METH_O, nullptr},

@@ -1,37 +1,24 @@
 #include "python/freeze/freeze.h"
 
-#include <algorithm>
 #include <new>
 #include <optional>
 
 #include "allocator/scope.h"
 #include "arena/check.h"
+#include "python/freeze/collector_pause.h"
 #include "python/freeze/finish.h"
 #include "python/freeze/half_built.h"
 #include "python/freeze/immortalize.h"
 #include "python/freeze/object_list.h"
 #include "python/freeze/policy.h"
 #include "python/freeze/readable_memory.h"
+#include "python/freeze/type_counts.h"
 #include "python/freeze/untrack.h"
 #include "python/freeze/warm.h"
 #include "python/layout/internals.h"
 
 namespace frozen_arena {
 namespace {
-
-// A collection in the middle of a freeze would walk lists that are being taken apart.
-class CollectorPause {
- public:
-  CollectorPause() : was_enabled_(PyGC_Disable() != 0) {}
-  ~CollectorPause() {
-    if (was_enabled_) PyGC_Enable();
-  }
-  CollectorPause(const CollectorPause&) = delete;
-  CollectorPause& operator=(const CollectorPause&) = delete;
-
- private:
-  bool was_enabled_;
-};
 
 class Freeze {
  public:
@@ -56,7 +43,6 @@ class Freeze {
   void WarmCaches(PyObject* object, const TypeInfo& info) noexcept;
   void WarmUp(PyObject* object, const TypeInfo& info) noexcept;
   void ApplyToDict(PyObject* dict) noexcept;
-  void WriteTypes();
 
   Arena* arena_;
   FreezeOptions options_;
@@ -86,7 +72,8 @@ bool Freeze::Prepare(PyObject* finalisable) {
     ready = PyList_SetSlice(finalisable, end, end, found) == 0;
   }
   Py_DECREF(found);
-  warmer_.emplace(arena_, &policy_, &half_built_, ledger_);
+  const Arena::AddressSpan span = arena_->SpanOf(LaneKind::kObjects);
+  warmer_.emplace(arena_, AddressBitmap(span.begin, span.end), &policy_, &half_built_, ledger_);
   if (policy_.InfoFor(&PyDict_Type)->reason != Reason::kNone) options_.instance_dicts = false;
   return ready;
 }
@@ -175,32 +162,12 @@ void Freeze::WriteLedger() noexcept {
     for (const std::size_t count : info.mortal) ledger_->mortal += count;
   }
   try {
-    WriteTypes();
+    CountTypes(policy_.types().infos(), &ledger_->frozen_types, &ledger_->mortal_types);
   } catch (const std::bad_alloc&) {
     return;  // the sums are there, and the freeze has happened
   }
   FZA_DCHECK(ledger_->objects == ledger_->frozen + ledger_->mortal);
   FZA_DCHECK(ledger_->blocks == ledger_->objects + ledger_->unknown_blocks);
-}
-
-void Freeze::WriteTypes() {
-  for (const TypeInfo& info : policy_.types().infos()) {
-    if (info.objects == 0) continue;
-    const std::string name = FullName(info.type);
-    std::size_t frozen = info.objects;
-    for (std::size_t reason = 0; reason < kReasonCount; ++reason) {
-      const std::size_t count = info.mortal[reason];
-      if (count == 0) continue;
-      frozen -= count;
-      ledger_->mortal_types.push_back({name, Describe(static_cast<Reason>(reason)), count});
-    }
-    if (frozen != 0) ledger_->frozen_types.push_back({name, "", frozen});
-  }
-  const auto more = [](const TypeCount& a, const TypeCount& b) {
-    return a.count != b.count ? a.count > b.count : a.type < b.type;
-  };
-  std::sort(ledger_->frozen_types.begin(), ledger_->frozen_types.end(), more);
-  std::sort(ledger_->mortal_types.begin(), ledger_->mortal_types.end(), more);
 }
 
 }  // namespace

@@ -8,10 +8,10 @@
 #include <Python.h>
 
 #include <cstddef>
-#include <string>
 #include <vector>
 
 #include "arena/arena.h"
+#include "python/freeze/type_counts.h"
 
 namespace frozen_arena {
 
@@ -19,12 +19,6 @@ struct FreezeOptions {
   PyObject* keep_mortal = nullptr;  // borrowed: a tuple of types, or a callable, or nullptr
   PyObject* also_freeze = nullptr;  // likewise
   bool instance_dicts = false;      // materialise __dict__ of instances, for pickle and vars()
-};
-
-struct TypeCount {
-  std::string type;    // module.qualname
-  std::string reason;  // empty for frozen ones
-  std::size_t count;
 };
 
 struct FreezeLedger {

@@ -1,5 +1,7 @@
 #include "python/freeze/references.h"
 
+#include <string_view>
+
 namespace frozen_arena {
 namespace {
 
@@ -9,9 +11,9 @@ int TakeTraversed(PyObject* referent, void* sink) {
 }
 
 // Every word between two addresses, as if it were a reference.
-void TakeWords(const void* begin, std::size_t size, ReferenceSink* sink) {
+void TakeWords(const void* begin, std::size_t size, bool are_objects, ReferenceSink* sink) {
   for (std::size_t at = 0; at + sizeof(PyObject*) <= size; at += sizeof(PyObject*)) {
-    sink->Take(PointerAt<PyObject>(begin, static_cast<std::ptrdiff_t>(at)), false);
+    sink->Take(PointerAt<PyObject>(begin, static_cast<std::ptrdiff_t>(at)), are_objects);
   }
 }
 
@@ -30,6 +32,24 @@ void TakeSharedNames(PyObject* type, ReferenceSink* sink) {
   ForEachEntry(keys, [sink](PyObject* key, PyObject*) { sink->Take(key, true); });
 }
 
+// What the table knows of the type, which tp_traverse may not tell: the collector is of no use to a
+// range, a time zone, a code object. Not classes: static ones end before the fields of the others.
+void TakeFields(PyObject* object, const TypeInfo& info, ReferenceSink* sink) {
+  const TypeLayout* const layout = LayoutOfExactType(info.c_base);
+  if (layout == nullptr || info.special == Special::kType) return;
+  const std::string_view name(layout->tp_name);
+  if (name == "datetime.datetime") {
+    sink->Take(TimezoneOfDateTime(object), true);
+  } else if (name == "datetime.time") {
+    sink->Take(TimezoneOfTime(object), true);
+  } else {
+    for (const Field& field : layout->fields) {
+      if (field.kind != FieldKind::kReference) continue;
+      sink->Take(PointerAt<PyObject>(object, field.offset), true);
+    }
+  }
+}
+
 // The elements of an array of objects or of records. Views need not be looked at: the owner of the
 // data is an object of its own, which they refer to.
 void TakeElements(PyObject* array, ReadableMemory* memory, ReferenceSink* sink) {
@@ -44,7 +64,7 @@ void TakeElements(PyObject* array, ReadableMemory* memory, ReferenceSink* sink) 
     const int outermost = c_order ? 0 : fields->dimensions - 1;
     size = static_cast<std::size_t>(fields->shape[outermost] * fields->strides[outermost]);
   }
-  if (memory->Contains(fields->data, size)) TakeWords(fields->data, size, sink);
+  if (memory->Contains(fields->data, size)) TakeWords(fields->data, size, kind == 'O', sink);
 }
 
 }  // namespace
@@ -53,7 +73,7 @@ void VisitGeneralReferences(PyObject* object, const TypeInfo& info, ReadableMemo
                             ReferenceSink* sink) {
   // C code tracks an object when its fields are complete; until then only those of classes may be
   // visited, which begin as zeros.
-  if (HasGcHead(object) && (IsTracked(object) || info.c_base == &PyBaseObject_Type)) {
+  if (HasGcHead(object) && (sink->KnowsAll() || IsTracked(object) || info.c_base == &PyBaseObject_Type)) {
     info.type->tp_traverse(object, TakeTraversed, sink);
   }
   const auto size = static_cast<std::size_t>(info.type->tp_basicsize);
@@ -63,8 +83,9 @@ void VisitGeneralReferences(PyObject* object, const TypeInfo& info, ReadableMemo
   // being changed, and not to be told of keeps it out.
   if (info.reason == Reason::kNone && info.c_base != &PyByteArray_Type && size > sizeof(PyObject) &&
       memory->Contains(object, size)) {
-    TakeWords(object + 1, size - sizeof(PyObject), sink);
+    TakeWords(object + 1, size - sizeof(PyObject), false, sink);
   }
+  TakeFields(object, info, sink);
   switch (info.special) {
     case Special::kNone:
       return;

@@ -20,10 +20,13 @@ class ReferenceSink {
  public:
   virtual ~ReferenceSink() = default;
   virtual void Take(PyObject* referent, bool is_object) = 0;
+  // Whether every object that is visited was handed out as complete, tracked by the collector or
+  // not.
+  virtual bool KnowsAll() const { return false; }
 };
 
 // The references of types without a walk of their own: what tp_traverse visits, the words of the
-// object, the elements of object arrays, the cached objects of code, the shared attribute names of
+// object and those of the table, the elements of object arrays, the cached objects of code, the shared attribute names of
 // classes. May throw std::bad_alloc.
 void VisitGeneralReferences(PyObject* object, const TypeInfo& info, ReadableMemory* memory,
                             ReferenceSink* sink);

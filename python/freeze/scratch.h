@@ -15,13 +15,14 @@
 namespace frozen_arena {
 
 // `size` bytes of zeros, or nullptr. Long ones in huge pages, where the kernel has them: a list of
-// two million objects would else be four thousand page faults.
-inline void* MapScratch(std::size_t size) noexcept {
+// two million objects would else be four thousand page faults. Not so `sparse` ones, of which little
+// will be touched.
+inline void* MapScratch(std::size_t size, bool sparse = false) noexcept {
   constexpr std::size_t kLong = std::size_t{4} << 20;
   void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) return nullptr;
-  if (size >= kLong) ::madvise(memory, size, MADV_HUGEPAGE);
+  if (size >= kLong && !sparse) ::madvise(memory, size, MADV_HUGEPAGE);
   return memory;
 }
 inline void UnmapScratch(void* memory, std::size_t size) noexcept { ::munmap(memory, size); }
@@ -69,8 +70,8 @@ class ScratchTable {
  public:
   ScratchTable() = default;
   // May throw std::bad_alloc.
-  explicit ScratchTable(std::size_t count)
-      : size_(count * sizeof(T)), entries_(static_cast<T*>(MapScratch(size_))) {
+  explicit ScratchTable(std::size_t count, bool sparse = false)
+      : size_(count * sizeof(T)), entries_(static_cast<T*>(MapScratch(size_, sparse))) {
     if (entries_ == nullptr) throw std::bad_alloc();
   }
   ~ScratchTable() {

@@ -32,6 +32,18 @@ const char* Describe(Reason reason) noexcept {
       return "holds the memory of another object open";
     case Reason::kUnderConstruction:
       return "held by no container: C code may still be building it";
+    case Reason::kOptedOut:
+      return "opted out already";
+    case Reason::kImmortal:
+      return "not counted already";
+    case Reason::kInArena:
+      return "lies in an arena";
+    case Reason::kClass:
+      return "a class: not followed";
+    case Reason::kModule:
+      return "a module: not followed";
+    case Reason::kNamespace:
+      return "the variables of a module: not followed";
   }
   return "";
 }

@@ -31,8 +31,15 @@ enum class Reason : std::uint8_t {
   kWeakrefTarget,
   kExportsMemory,
   kUnderConstruction,
+  // Only where objects are followed instead of found in an arena (python/optout).
+  kOptedOut,
+  kImmortal,
+  kInArena,
+  kClass,
+  kModule,
+  kNamespace,
 };
-inline constexpr std::size_t kReasonCount = 14;
+inline constexpr std::size_t kReasonCount = 20;
 const char* Describe(Reason reason) noexcept;
 
 // What has to be asked of each object beyond its type.

@@ -16,6 +16,7 @@ from frozen_arena.activation import activate, freeze
 from frozen_arena.arena import Arena, arenas, reshare, sharing
 from frozen_arena.block import frozen_arena
 from frozen_arena.errors import ArenaStateError, FrozenArenaError, FrozenArenaWarning, Unsupported
+from frozen_arena.optout import OptOut, optout
 from frozen_arena.packing import PackReport, pack
 from frozen_arena.report import FreezeReport, LaneSharing, Sharing, TypeCount
 from frozen_arena.status import Check, Status, status
@@ -28,6 +29,7 @@ __all__ = [
     "FrozenArenaError",
     "FrozenArenaWarning",
     "LaneSharing",
+    "OptOut",
     "PackReport",
     "Sharing",
     "Status",
@@ -37,6 +39,7 @@ __all__ = [
     "arenas",
     "freeze",
     "frozen_arena",
+    "optout",
     "pack",
     "prewarm",
     "reshare",

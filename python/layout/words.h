@@ -64,6 +64,15 @@ inline void WriteImmortalCount(PyObject* object) noexcept {
   std::memcpy(static_cast<void*>(object), &word, sizeof word);
 }
 
+// Precondition: kHasImmortal. Makes an object that was immortal be counted again.
+inline void WriteCount(PyObject* object, std::uint32_t count) noexcept {
+  std::uint64_t word = count;
+  if constexpr (kCountHasFlags) {
+    word |= (WordAt(object, 0) >> 48 & ~std::uint64_t{kImmortalFlag}) << 48;
+  }
+  std::memcpy(static_cast<void*>(object), &word, sizeof word);
+}
+
 // --- Collector
 // -------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ LAYERS = [
     "python/layout",
     "python/freeze",
     "python/pack",
+    "python/optout",
     "python/bindings",
 ]
 COMPAT_HEADERS = {"allocator/python_compat.h", "python/layout/object_compat.h"}
