@@ -117,6 +117,7 @@ void Arena::DropHandle() noexcept {
 void Arena::ReleaseMemory() noexcept {
   if (state_ == ArenaState::kReleased) return;
   DieUnlessWhole();
+  directory_.Withdraw();
   const WalkLock lock(WalkMutex());
   for (const auto& lane : lanes_) lane->Release();
   MoveTo(ArenaState::kReleased);
@@ -230,8 +231,9 @@ Status Arena::Seal() noexcept {
   }
   Status status = Status::kOk;  // whatever it is: stats() says how much is behind no sealed file
   for (const auto& lane : lanes_) {
-    if (!lane->Seal()) status = Status::kNoMemory;
+    if (!lane->Seal(&directory_)) status = Status::kNoMemory;
   }
+  directory_.Publish();
   {
     const MappingLock lock(MappingMutex());
     Track::EndSharing();

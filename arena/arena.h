@@ -17,6 +17,7 @@
 #include <memory>
 
 #include "arena/audit.h"
+#include "arena/directory.h"
 #include "arena/lane_policy.h"
 #include "arena/page_accounting.h"
 #include "arena/region.h"
@@ -121,6 +122,10 @@ class Arena {
   // pristine mapping, or nullptr when there is none (no memfd, not sealed).
   const void* Pristine(const void* address) const noexcept;
 
+  // The address of what the directory says of this arena (directory.h); 0 unless it is sealed and
+  // holds anything.
+  std::uintptr_t DirectoryEntryAddress() const noexcept { return directory_.entry(); }
+
   // Checks every invariant of README.md, and after the seal the checksum of every OS page (builds
   // with FZA_AUDIT only; elsewhere the invariants alone). Returns a static sentence on the first
   // one broken, else nullptr.
@@ -148,6 +153,7 @@ class Arena {
   std::size_t overflow_bytes_ = 0;
   std::array<std::unique_ptr<Lane>, kLaneCount> lanes_;
   OsPageChecksums checksums_;
+  Directory directory_;
 };
 
 // The arena that holds `address`, or nullptr. Lock-free, never faults, callable from any thread

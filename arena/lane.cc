@@ -158,12 +158,14 @@ bool Lane::VisitBlocks(BlockVisitor visitor, void* context) const noexcept {
   return EveryLarge([&](const LargeBlock* block) { return block->VisitBlocks(visitor, context); });
 }
 
-bool Lane::Seal() noexcept {
+bool Lane::Seal(Directory* directory) noexcept {
+  directory->BeginLane(index_);
   stats_.huge_pages_refused = policy_.huge_pages_refused;
   bool had_memory = true;
-  for (const auto& segment : segments_) had_memory = segment->Seal(&stats_) && had_memory;
+  for (const auto& segment : segments_)
+    had_memory = segment->Seal(&stats_, directory) && had_memory;
   EveryLarge([&](LargeBlock* block) {
-    had_memory = block->Seal(&stats_) && had_memory;
+    had_memory = block->Seal(&stats_, directory) && had_memory;
     return true;
   });
   return had_memory;

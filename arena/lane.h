@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "arena/copied_parts.h"
+#include "arena/directory.h"
 #include "arena/lane_policy.h"
 #include "arena/large_block.h"
 #include "arena/page_accounting.h"
@@ -42,7 +43,7 @@ class Lane {
 
   bool VisitBlocks(BlockVisitor visitor, void* context) const noexcept;
 
-  bool Seal() noexcept;  // as Segment::Seal, of all its parts
+  bool Seal(Directory* directory) noexcept;  // as Segment::Seal, of all its parts
   void Abandon() noexcept;
   void EndSharing() noexcept;
   // The tracks may serve others from now on. In a child of fork(), with the mapping lock held.

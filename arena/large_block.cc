@@ -94,7 +94,8 @@ bool LargeBlock::Resize(std::size_t size) noexcept {
   return true;  // what is cut off stays with the block: it may grow again
 }
 
-bool LargeBlock::SealLive(const BitSet* live, std::size_t live_bytes, LaneStats* stats) noexcept {
+bool LargeBlock::SealLive(const BitSet* live, std::size_t live_bytes, LaneStats* stats,
+                          Directory* directory) noexcept {
   const MappingLock lock(MappingMutex());
   if (size_ == 0) {
     backing_.CloseFile();
@@ -127,6 +128,8 @@ bool LargeBlock::SealLive(const BitSet* live, std::size_t live_bytes, LaneStats*
   mine.free_bytes = size_ - live_bytes - mine.punched_bytes;
   mine.huge_bytes = huge_bytes_;
   if (!sealed) mine.unsealed_bytes = size_;
+  directory->AddExtent({range_.begin, size_, 0}, backing_.Pristine(range_.begin), live,
+                       range_.begin);
   *stats += mine;
   return had_memory;
 }

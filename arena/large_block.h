@@ -15,6 +15,7 @@
 
 #include "arena/backing.h"
 #include "arena/bit_set.h"
+#include "arena/directory.h"
 #include "arena/lane_policy.h"
 #include "arena/region.h"
 #include "arena/stats.h"
@@ -44,7 +45,10 @@ class LargeBlock : public Region {
   virtual bool VisitBlocks(BlockVisitor visitor, void* context) const noexcept {
     return visitor(context, address(), size_);
   }
-  virtual bool Seal(LaneStats* stats) noexcept { return SealLive(nullptr, size_, stats); }
+  virtual bool Seal(LaneStats* stats, Directory* directory) noexcept {
+    if (size_ != 0) directory->AddArea(range_.begin, size_, size_);
+    return SealLive(nullptr, size_, stats, directory);
+  }
   void EndSharing() noexcept;  // as Segment::EndSharing
 
  protected:
@@ -62,7 +66,8 @@ class LargeBlock : public Region {
   void Punch(std::uintptr_t begin, std::size_t size) noexcept;
   // As Segment::Seal. `live` are the OS pages that are needed, all when it is nullptr, for blocks
   // of `live_bytes` in all.
-  bool SealLive(const BitSet* live, std::size_t live_bytes, LaneStats* stats) noexcept;
+  bool SealLive(const BitSet* live, std::size_t live_bytes, LaneStats* stats,
+                Directory* directory) noexcept;
 
  private:
   bool MapMore(std::size_t size) noexcept;

@@ -115,8 +115,13 @@ bool RunPool::VisitBlocks(BlockVisitor visitor, void* context) const noexcept {
   return true;
 }
 
-bool RunPool::Seal(LaneStats* stats) noexcept {
-  return SealLive(&used_, used_.Count() * os::PageSize(), stats);
+bool RunPool::Seal(LaneStats* stats, Directory* directory) noexcept {
+  const auto describe = [](void* context, void* block, std::size_t size) {
+    static_cast<Directory*>(context)->AddArea(reinterpret_cast<std::uintptr_t>(block), size, size);
+    return true;
+  };
+  VisitBlocks(describe, directory);
+  return SealLive(&used_, used_.Count() * os::PageSize(), stats, directory);
 }
 
 void* RunLane::Allocate(std::size_t size, Arena* arena, Lane* lane, LanePolicy* policy) noexcept {

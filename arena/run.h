@@ -39,7 +39,8 @@ class RunPool final : public LargeBlock {
   std::size_t SizeOf(const void* block) const noexcept;
 
   bool VisitBlocks(BlockVisitor visitor, void* context) const noexcept override;
-  bool Seal(LaneStats* stats) noexcept override;  // after giving back what holds no block
+  // After giving back what holds no block.
+  bool Seal(LaneStats* stats, Directory* directory) noexcept override;
 
  private:
   RunPool(Arena* owner, Lane* owner_lane, LanePolicy* policy) noexcept

@@ -46,6 +46,14 @@ bool MarkLive(void* context, void* block, std::size_t size) {
   return true;
 }
 
+bool DescribeArea(const mi_heap_t* /*heap*/, const mi_heap_area_t* area, void* block,
+                  std::size_t /*size*/, void* directory) {
+  if (block != nullptr || area->used == 0) return true;
+  static_cast<Directory*>(directory)->AddArea(reinterpret_cast<std::uintptr_t>(area->blocks),
+                                              area->committed, area->full_block_size);
+  return true;
+}
+
 bool CountLive(void* context, void* /*block*/, std::size_t size) {
   *static_cast<std::size_t*>(context) += size;
   return true;
@@ -205,7 +213,15 @@ bool Segment::Remap(const std::vector<Extent>& extents) noexcept {
   return granted == extents.size();
 }
 
-bool Segment::Seal(LaneStats* stats) noexcept {
+void Segment::Describe(const std::vector<Extent>& extents, const BitSet& live,
+                       Directory* directory) const noexcept {
+  for (const Extent& extent : extents) {
+    directory->AddExtent(extent, backing_.Pristine(extent.address), &live, track_->range().begin);
+  }
+  mi_heap_visit_blocks(heap_, /*visit_blocks=*/false, &DescribeArea, directory);
+}
+
+bool Segment::Seal(LaneStats* stats, Directory* directory) noexcept {
   {
     // Empty mimalloc pages go back, lists of other threads come home. A thread that has not
     // allocated here gets a theap for it.
@@ -232,6 +248,7 @@ bool Segment::Seal(LaneStats* stats) noexcept {
     if (ready) {
       sealed = Remap(owned) && backing_.file_sealed();
     }
+    Describe(owned, live, directory);
   } catch (const std::bad_alloc&) {
     had_memory = false;
     mine.live_bytes = 0;

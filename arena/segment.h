@@ -13,6 +13,7 @@
 
 #include "arena/backing.h"
 #include "arena/bit_set.h"
+#include "arena/directory.h"
 #include "arena/lane_policy.h"
 #include "arena/mimalloc_api.h"
 #include "arena/region.h"
@@ -50,7 +51,7 @@ class Segment : public Region {
 
   // Gives back what holds no live block, remaps and seals. Ends the lease. False for want of memory
   // for the lists that it takes; then all is unsealed, and counted as such.
-  bool Seal(LaneStats* stats) noexcept;
+  bool Seal(LaneStats* stats, Directory* directory) noexcept;
   // Makes shared mappings private, those that the kernel lets. The caller holds the mapping lock.
   void EndSharing() noexcept;
 
@@ -76,6 +77,8 @@ class Segment : public Region {
   bool MapSlices(std::size_t first, std::size_t last) noexcept;
   bool MapGranuleAhead(std::uintptr_t granule) noexcept;
   BitSet LiveOsPages(std::size_t* bytes) const;
+  void Describe(const std::vector<Extent>& extents, const BitSet& live,
+                Directory* directory) const noexcept;
   bool Remap(const std::vector<Extent>& extents) noexcept;
   std::vector<Extent> Extents(const BitSet& slices) const;
 

@@ -57,9 +57,12 @@ bool SpanPool::VisitBlocks(BlockVisitor visitor, void* context) const noexcept {
 
 void SpanPool::GiveBack(const Span& span) noexcept { Punch(span.begin, kSliceSize); }
 
-bool SpanPool::Seal(LaneStats* stats) noexcept {
+bool SpanPool::Seal(LaneStats* stats, Directory* directory) noexcept {
   std::size_t bytes = 0;
-  for (const Span& span : spans_) bytes += span.used * std::size_t{span.block_size};
+  for (const Span& span : spans_) {
+    bytes += span.used * std::size_t{span.block_size};
+    if (span.used != 0) directory->AddArea(span.begin, kSliceSize, span.block_size);
+  }
   struct Context {
     BitSet live;
     std::uintptr_t base;
@@ -68,7 +71,7 @@ bool SpanPool::Seal(LaneStats* stats) noexcept {
   try {
     context.live.Reserve(size() >> context.shift);
   } catch (const std::bad_alloc&) {
-    SealLive(nullptr, bytes, stats);
+    SealLive(nullptr, bytes, stats, directory);
     return false;
   }
   const auto mark = [](void* raw, void* block, std::size_t size) {
@@ -78,7 +81,7 @@ bool SpanPool::Seal(LaneStats* stats) noexcept {
     return true;
   };
   VisitBlocks(mark, &context);
-  return SealLive(&context.live, bytes, stats);
+  return SealLive(&context.live, bytes, stats, directory);
 }
 
 // 16 bytes apart up to 1,024, 32 up to 2,048, 64 up to 4,096.

@@ -57,7 +57,8 @@ class SpanPool final : public LargeBlock {
 
   void GiveBack(const Span& span) noexcept;  // its memory, for good
   bool VisitBlocks(BlockVisitor visitor, void* context) const noexcept override;
-  bool Seal(LaneStats* stats) noexcept override;  // after giving back what holds no block
+  // After giving back what holds no block.
+  bool Seal(LaneStats* stats, Directory* directory) noexcept override;
 
  private:
   SpanPool(Arena* owner, Lane* owner_lane, LanePolicy* policy) noexcept

@@ -9,6 +9,7 @@
 #include "python/bindings/errors.h"
 #include "python/bindings/gc_pause.h"
 #include "python/freeze/freeze.h"
+#include "python/layout/description.h"
 
 namespace py = pybind11;
 
@@ -73,6 +74,8 @@ bool ArenaHandle::Contains(py::handle object) const { return FindArena(object.pt
 
 py::tuple ArenaHandle::FreezeAndSeal(py::object keep_mortal, py::object also_freeze,
                                      bool instance_dicts, py::list finalisable) {
+  const std::string& layout = DescribeLayout();
+  SetDirectoryNote(layout.data(), layout.size());
   FreezeOptions options;
   options.keep_mortal = keep_mortal.is_none() ? nullptr : keep_mortal.ptr();
   options.also_freeze = also_freeze.is_none() ? nullptr : also_freeze.ptr();
@@ -176,7 +179,8 @@ void BindArena(py::module_& module) {
            py::arg("map_anew") = false)
       .def("live_bytes", &ArenaHandle::LiveBytes)
       .def("stats", &ArenaHandle::Stats)
-      .def("audit", &ArenaHandle::Audit);
+      .def("audit", &ArenaHandle::Audit)
+      .def("directory_entry", &ArenaHandle::DirectoryEntryAddress);
 }
 
 }  // namespace frozen_arena

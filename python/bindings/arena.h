@@ -51,6 +51,7 @@ class ArenaHandle {
   std::size_t LiveBytes();
   pybind11::dict Stats() const;
   pybind11::object Audit() const;
+  std::uintptr_t DirectoryEntryAddress() const { return arena_->DirectoryEntryAddress(); }
 
  private:
   Arena* arena_;

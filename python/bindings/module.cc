@@ -11,6 +11,7 @@
 #include "python/bindings/gc_pause.h"
 #include "python/bindings/optout.h"
 #include "python/bindings/resume_watch.h"
+#include "python/bindings/word_search.h"
 #include "python/freeze/finish.h"
 #include "python/layout/fields.h"
 #include "python/pack/graph_copy.h"
@@ -144,6 +145,7 @@ PYBIND11_MODULE(_core_of_the_main_interpreter, module) {
                                  // namespace
   module.doc() = "Memory, hooks and freezing behind frozen_arena. Private.";
   BindArena(module);
+  BindWordSearch(module);
   GcPause::Prepare();
   if (PyModule_AddFunctions(module.ptr(), plain_functions) != 0) throw py::error_already_set();
   module.def("hooks", &Hooks);

@@ -245,6 +245,11 @@ struct DequeFields {
   void* free_blocks[16];
   PyObject* weakrefs;
 };
+struct DequeBlock {
+  DequeBlock* left;
+  PyObject* items[64];
+  DequeBlock* right;
+};
 struct ArrayFields {
   PyObject_VAR_HEAD void* items;
   Py_ssize_t allocated;
@@ -266,6 +271,12 @@ struct OrderedDictFields {
   std::size_t state;
   PyObject* instance_dict;
   PyObject* weakrefs;
+};
+struct OrderedDictNode {
+  PyObject* key;
+  Py_hash_t hash;
+  OrderedDictNode* next;
+  OrderedDictNode* previous;
 };
 struct FrozenDictFields {  // 3.15
   PyDictObject dict;
