@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from frozen_arena._prewarming import prewarm
 from frozen_arena.activation import activate, freeze
-from frozen_arena.arena import Arena, arenas, reshare, sharing
+from frozen_arena.arena import Arena, arenas, explain, reshare, sharing
 from frozen_arena.block import frozen_arena
 from frozen_arena.errors import ArenaStateError, FrozenArenaError, FrozenArenaWarning, Unsupported
 from frozen_arena.optout import OptOut, optout
@@ -37,6 +37,7 @@ __all__ = [
     "Unsupported",
     "activate",
     "arenas",
+    "explain",
     "freeze",
     "frozen_arena",
     "optout",

@@ -14,7 +14,7 @@ from pathlib import PurePath
 
 from frozen_arena.explaining.process import NotReadable, Process
 
-__all__ = ["Directory", "Extent", "SealedArena", "find_directory"]
+__all__ = ["Directory", "Extent", "SealedArena", "entry_number", "find_directory"]
 
 _MAGIC = b"frozen arena 1\n\0"
 _ROOT = struct.Struct("<16s5Q")
