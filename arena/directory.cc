@@ -72,12 +72,9 @@ void Directory::Publish() noexcept {
   std::sort(areas_.begin(), areas_.end(),
             [](const auto& a, const auto& b) { return a.begin < b.begin; });
   areas_.shrink_to_fit();
-  entry_ = {g_root.first,
-            ++g_sealed,
-            complete_ ? 1U : 0U,
-            AddressOf(extents_.data()),
-            extents_.size(),
-            AddressOf(areas_.data()),
+  entry_ = {g_root.first,        ++g_sealed,
+            complete_ ? 1U : 0U, AddressOf(extents_.data()),
+            extents_.size(),     AddressOf(areas_.data()),
             areas_.size()};
   g_root.self = AddressOf(&g_root);
   g_root.first = AddressOf(&entry_);

@@ -4,11 +4,11 @@
 //
 // The structures below are that format, and a reader that was built for another version of this
 // project reads them too: kDirectoryFormat changes with them. They hold addresses as numbers, have
-// no padding, and are reached from the one DirectoryRoot of the process, which a reader finds by its
-// magic in the data of the shared object.
+// no padding, and are reached from the one DirectoryRoot of the process, which a reader finds by
+// its magic in the data of the shared object.
 //
-// Written at the seal and left alone from then on, so that children share it: 24 bytes for each area
-// of 64 KiB, a bit for each OS page. Needs the GIL.
+// Written at the seal and left alone from then on, so that children share it: 24 bytes for each
+// area of 64 KiB, a bit for each OS page. Needs the GIL.
 #ifndef FROZEN_ARENA_ARENA_DIRECTORY_H_
 #define FROZEN_ARENA_ARENA_DIRECTORY_H_
 
@@ -27,20 +27,20 @@ inline constexpr std::uint64_t kDirectoryFormat = 1;
 struct DirectoryRoot {
   char magic[16];
   std::uint64_t format;
-  std::uint64_t self;       // the address of this, which tells it from copies of it; 0: no arena yet
-  std::uint64_t first;      // DirectoryEntry, youngest first; 0: none
-  std::uint64_t note;       // what the layer above leaves here: bytes, see SetDirectoryNote
+  std::uint64_t self;   // the address of this, which tells it from copies of it; 0: no arena yet
+  std::uint64_t first;  // DirectoryEntry, youngest first; 0: none
+  std::uint64_t note;   // what the layer above leaves here: bytes, see SetDirectoryNote
   std::uint64_t note_size;  // in bytes
 };
 
-// A part of a lane that lies in one piece. OS pages without a live block have been given back at the
-// seal and must not be read: that would bring them back.
+// A part of a lane that lies in one piece. OS pages without a live block have been given back at
+// the seal and must not be read: that would bring them back.
 struct DirectoryExtent {
   std::uint64_t address;
   std::uint64_t size;      // in bytes
   std::uint64_t pristine;  // where the first byte of the pristine copy is mapped; 0: there is none
   std::uint64_t lane;      // LaneKind
-  std::uint64_t live;      // 64-bit words, a bit for each OS page that holds a live block; 0: all do
+  std::uint64_t live;  // 64-bit words, a bit for each OS page that holds a live block; 0: all do
 };
 
 // Blocks of one size, one behind another; the last may not fit whole.
@@ -52,11 +52,11 @@ struct DirectoryArea {
 
 struct DirectoryEntry {
   std::uint64_t next;
-  std::uint64_t number;     // arenas of a process are numbered from 1 as they are sealed
-  std::uint64_t complete;   // 0: there was no memory for all of it
-  std::uint64_t extents;    // DirectoryExtent, ascending by address
+  std::uint64_t number;    // arenas of a process are numbered from 1 as they are sealed
+  std::uint64_t complete;  // 0: there was no memory for all of it
+  std::uint64_t extents;   // DirectoryExtent, ascending by address
   std::uint64_t extent_count;
-  std::uint64_t areas;      // DirectoryArea, ascending by address
+  std::uint64_t areas;  // DirectoryArea, ascending by address
   std::uint64_t area_count;
 };
 

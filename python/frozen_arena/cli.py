@@ -208,6 +208,35 @@ def top(pid: int | None, once: bool, interval: float, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("pid", type=click.IntRange(1))
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    help="Causes to print; --json prints all.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def explain(pid: int, limit: int, as_json: bool) -> None:
+    """Name what a running process has copied of its arenas: objects, fields, causes.
+
+    The process is not stopped, and nothing is loaded into it. It has to be this user's, and the
+    kernel has to grant it (ptrace rules, such as kernel.yama.ptrace_scope). Its Python may be of
+    another version than this one.
+    """
+    from frozen_arena.explaining.outside import CannotLook, explain_pid
+
+    try:
+        found = explain_pid(pid, limit)
+    except CannotLook as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        _print_json(found.to_dict())
+    else:
+        click.echo(str(found))
+
+
+@main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def doctor(as_json: bool) -> None:
     """Say what works here, what does not, and what to do about it.

@@ -9,8 +9,9 @@
 namespace frozen_arena {
 
 // One JSON object: "constants" (numbers by name), "types" (by tp_name: "basicsize", "fields" as
-// [name, kind, offset, size] in bytes, "items" as one such or null), "python" (the version as text).
-// Made once; the string lives as long as the process. Needs the GIL. May throw std::bad_alloc.
+// [name, kind, offset, size] in bytes, "items" as one such or null), "python" (the version as
+// text). Made once; the string lives as long as the process. Needs the GIL. May throw
+// std::bad_alloc.
 const std::string& DescribeLayout();
 
 }  // namespace frozen_arena

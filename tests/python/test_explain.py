@@ -34,3 +34,68 @@ def test_words_of_the_own_arenas_are_named() -> None:
         ["", ""],
         ["Record.name", "Record.other"],
     ]
+
+
+PLANTED = """
+    import os, subprocess, time
+    import planted
+    arena, data = planted.build()
+    wanted = planted.plants(data)
+    assert {address in range(0, 1) for address, _, _ in wanted} == {False}
+    ready, here = os.pipe()
+    go, there = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        gc.disable()
+        # What looking writes by itself (the report refers to the arena's lock, say) comes first.
+        before = {(one.type, one.field): one.words for one in arena.explain(limit=None).changes}
+        planted.plant([address for address, _, _ in wanted])
+        found = arena.explain(limit=None)
+        inside = [[one.type, one.field, one.words] for one in found.changes]
+        os.write(here, json.dumps([list(map(list, before)), inside, found.to_dict()]).encode())
+        os.close(here)
+        os.read(go, 1)
+        os._exit(0)
+    os.close(here)
+    inside = json.loads(open(ready, "rb", closefd=True).read())
+    outside = subprocess.run(
+        [*sys.argv[1:], "-m", "frozen_arena", "explain", str(pid), "--json"],
+        capture_output=True, text=True)
+    os.write(there, b"x")
+    os.waitpid(pid, 0)
+    assert outside.returncode == 0, outside.stderr
+    outside = json.loads(outside.stdout)
+    print(json.dumps([[list(one[1:]) for one in wanted], *inside, outside]))
+    """
+
+
+def test_every_planted_write_is_named_inside_and_outside() -> None:
+    import sys
+
+    done = run_python(PLANTED, sys.executable, timeout=120)
+    wanted, before, inside, ledger, outside = done.json
+    assert len(wanted) >= 30
+    others = {tuple(one) for one in before}
+    planted = sorted((type_, field) for type_, field in wanted)
+    named = sorted((type_, field) for type_, field, _ in inside if (type_, field) not in others)
+    assert named == planted
+    assert {words for type_, field, words in inside if (type_, field) not in others} == {1}
+    seen = sorted((one["type"], one["field"]) for one in outside["changes"])
+    assert [one for one in seen if one not in others] == planted
+    for found in (ledger, outside):
+        adds_up(found)
+
+
+def adds_up(found: dict[str, object]) -> None:
+    changes = found["changes"]
+    assert isinstance(changes, (list, tuple))
+    assert found["private_os_pages"] == sum(
+        found[part]  # type: ignore[misc]
+        for part in ("changed_os_pages", "same_os_pages", "not_compared_os_pages")
+    )
+    assert found["changed_os_pages"] == sum(one["os_pages_counted"] for one in changes)
+    assert found["words"] == sum(one["words"] for one in changes)
+    assert found["unknown_words"] == sum(
+        one["words"] for one in changes if one["kind"] == "unknown"
+    )
+    assert found["words"] == found["named_words"] + found["unknown_words"]  # type: ignore[operator]

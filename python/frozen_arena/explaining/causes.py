@@ -23,7 +23,8 @@ _YOURS = Cause(
 )
 _COUNTED = Cause(
     "this object is mortal (the report of the arena says why): reading counts references to it",
-    "also_freeze= its type if it is plain data; reshare() gives the OS page back when nobody holds it",
+    "also_freeze= its type if it is plain data; reshare() gives the OS page back when nobody holds "
+    "the object",
 )
 _COUNTED_BEFORE_312 = Cause(
     "CPython 3.11 has no immortal objects: reading counts references",
@@ -44,21 +45,23 @@ _HASHED = Cause(
     "hash it inside the block, where it is shared",
 )
 _DICT_MADE = Cause(
-    "vars(), __dict__, dir(), copy or pickle asked for the dict of the instance, which was made then",
+    "vars(), __dict__, dir(), copy or pickle asked for the dict of the instance, which was made",
     "instance_dicts=True makes them at the freeze",
 )
 _REFERRED = Cause(
     "a weak reference to it was made or died",
     "make it once inside the block and keep it, or keep_mortal= its type",
 )
-_INTERNED = Cause("sys.intern() or setattr() made this str the one of its value", "intern it inside the block")
+_INTERNED = Cause(
+    "sys.intern() or setattr() made this str the one of its value", "intern it inside the block"
+)
 _FILLED = Cause(
     "a form that C code asked for is kept in the object (of a str: UTF-8)",
     "ask for it once inside the block",
 )
 _SPECIALISED = Cause(
     "the interpreter adapted code, or what adapted code relies on, while running it",
-    "run it before the freeze as often as it takes to adapt (prewarm), or leave it: it happens once",
+    "run it before the freeze as often as it takes to adapt, or leave it: it happens once",
 )
 _IN_USE = Cause(
     "words that go with using it (exports of a buffer, a position, a link)",
@@ -99,7 +102,7 @@ _LABELS = {
 
 
 def cause_of(place: Place, has_immortal: bool) -> Cause:
-    """Why the word was written to; `has_immortal`: whether that interpreter has immortal objects."""
+    """Why a word was written to; `has_immortal`: whether its interpreter has immortal objects."""
     if place.kind != "count":
         if place.field == "version" and place.entry.endswith(("dict", "Dict")):
             return _YOURS  # of a dict: counts its changes

@@ -42,7 +42,7 @@ class Extent:
         return self.pristine + address - self.address
 
     def live_runs(self, os_page: int) -> list[tuple[int, int]]:
-        """(address, bytes) of runs of OS pages that hold live blocks, in pieces of a MiB or less."""
+        """(address, bytes) of runs of OS pages with live blocks, in pieces of a MiB or less."""
         longest = max(1, (1 << 20) // os_page)
         runs: list[tuple[int, int]] = []
         count = self.size // os_page

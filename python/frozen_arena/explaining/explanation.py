@@ -18,7 +18,8 @@ from frozen_arena.explaining.process import NotReadable, Process
 __all__ = ["Change", "Explanation", "explain_own", "explain_process", "name_words", "own_process"]
 
 _EXAMPLES = 3
-_NUMBER = re.compile(r"\[-?\d+\]")
+# What tells one of many from another: left out where changes are grouped.
+_ONE_OF_MANY = re.compile(r"\[-?\d+\]|(?<=key ).*|(?<=value of ).*|(?<=node of ).*(?=\.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,8 @@ class Change:
     Attributes:
         lane: ``"objects"`` or ``"payload"``.
         type: ``module.qualname``; ``""`` when no object is known.
-        field: ``"reference count"``, ``"hash"``, ``"Record.name"``, ``"items[]"`` ...;
-            ``"unknown"`` when that is not known.
+        field: ``"reference count"``, ``"hash"``, ``"Record.name"``, ``"items[3]"``, or
+            ``"items[]"`` for several, ``"value of 'key'"`` ...; ``"unknown"`` when not known.
         kind: what the field is, as the layout table has it; ``"unknown"``.
         immortal: the objects were immortal when they were sealed.
         objects: how many; 0 when none is known.
@@ -123,6 +124,11 @@ class _Pages:
     not_compared: int = 0
 
 
+def _general(label: str) -> str:
+    """``items[]`` for ``items[3]``, ``value of ...`` for ``value of 'name'``."""
+    return _ONE_OF_MANY.sub(lambda found: "[]" if found[0][0] == "[" else "...", label)
+
+
 class _Group:
     """Words of one change, as they come in."""
 
@@ -136,6 +142,8 @@ class _Group:
 
     def add(self, place: Place, difference: _Difference) -> None:
         self.words += 1
+        if self.field != label_of(place):
+            self.field = _general(self.field)
         self.pages.add(difference.page)
         if place.object:
             self.objects.add(place.object)
@@ -246,11 +254,11 @@ def _grouped(
 ) -> tuple[Change, ...]:
     groups: dict[tuple[str, str, str, str, bool], _Group] = {}
     for place, difference in zip(places, differences, strict=True):
-        field = _NUMBER.sub("[]", label_of(place))
-        key = (place.lane, place.type, field, place.kind, place.immortal)
+        label = label_of(place)
+        key = (place.lane, place.type, _general(label), place.kind, place.immortal)
         group = groups.get(key)
         if group is None:
-            group = groups[key] = _Group(place, field)
+            group = groups[key] = _Group(place, label)
         group.add(place, difference)
     has_immortal = bool(namer.layout["has_immortal"])
     seen: set[int] = set()

@@ -186,9 +186,27 @@ class Layout:
             return repr(text)
         try:
             kind = self.type_at(self.process.word(address + self["ob_type"]))
+            if kind is not None and kind.name == "int":
+                number = self._small_int(address, kind)
+                if number is not None:
+                    return str(number)
         except NotReadable:
             kind = None
         return f"<{kind.name} at {address:#x}>" if kind is not None else f"<{address:#x}>"
+
+    def _small_int(self, address: int, type_: Type) -> int | None:
+        """The value of an int of one digit."""
+        size = type_.named("tag") or type_.named("size")
+        if size is None or type_.items is None:
+            return None
+        word = self.process.word(address + size.offset)
+        if size.name == "tag":
+            digits, sign = word >> 3, (1, 0, -1)[min(2, word & 3)]
+        else:
+            digits, sign = abs(_signed(word)), 1 if _signed(word) >= 0 else -1
+        if digits > 1:
+            return None
+        return sign * self.process.word(address + type_.items.offset, type_.items.stride)
 
     def _is_type(self, address: int, hops: int) -> bool:
         if address == self["type_type"]:
@@ -214,7 +232,7 @@ class Layout:
 
     def _bases(self, address: int) -> list[int]:
         """The type and its bases, nearest first (tp_base)."""
-        found = []
+        found: list[int] = []
         while address and len(found) < _MOST_BASES:
             found.append(address)
             address = self.process.word(address + self["tp_base"])

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from frozen_arena.explaining.directory import Directory, Extent, SealedArena
 from frozen_arena.explaining.layout import Layout, Type
-from frozen_arena.explaining.owners import Owner, element_of, find_owners
+from frozen_arena.explaining.owners import Owner, element_of, find_owners, set_entry
 from frozen_arena.explaining.process import NotReadable, Process
 
 __all__ = ["Namer", "Place"]
@@ -107,7 +107,9 @@ class Namer:
             found = [self._in_buffer(place, owners) for place in found]
         return found
 
-    def _place(self, address: int, first: int, unowned: dict[int, tuple[SealedArena, int]]) -> Place:
+    def _place(
+        self, address: int, first: int, unowned: dict[int, tuple[SealedArena, int]]
+    ) -> Place:
         arena = self.directory.arena_at(address)
         extent = None if arena is None else arena.extent_at(address)
         if arena is None or extent is None:
@@ -132,7 +134,9 @@ class Namer:
         )
         name = self._field_name(extent, object_, type_, address - object_, end)
         if name is None:
-            return Place(word, extent.lane, type_.name, "", "unknown", object_, immortal, type_.entry)
+            return Place(
+                word, extent.lane, type_.name, "", "unknown", object_, immortal, type_.entry
+            )
         return Place(
             word, extent.lane, type_.name, name[0], name[1], object_, immortal, type_.entry
         )
@@ -151,6 +155,8 @@ class Namer:
         index = (offset - items.offset) // items.stride
         if index >= self._item_count(extent, object_, type_, end):
             return None
+        if items.name == "table":
+            return set_entry(self.layout, offset - items.offset)
         if items.name == "values":
             return self._attribute(type_, index)
         if items.name == "bytecode":

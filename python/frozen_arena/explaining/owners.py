@@ -1,7 +1,7 @@
 """Whose a block without an object is: the item vector of which list, the table of which dict.
 
-Nothing in such a block says so. The objects of the arena do: their buffer fields point to it. So the
-objects lane, as it was at the seal, is searched once for words that point into the blocks in
+Nothing in such a block says so. The objects of the arena do: their buffer fields point to it. So
+the objects lane, as it was at the seal, is searched once for words that point into the blocks in
 question. Blocks that hang together by links (of a deque, nodes of an OrderedDict) are followed to
 their first one before.
 """
@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from frozen_arena._support import core
 from frozen_arena.explaining.directory import Extent, SealedArena
-from frozen_arena.explaining.layout import Type
+from frozen_arena.explaining.layout import Layout, Type
 from frozen_arena.explaining.process import NotReadable
 
 if TYPE_CHECKING:
     from frozen_arena.explaining.naming import Namer
 
-__all__ = ["Owner", "element_of", "find_owners"]
+__all__ = ["Owner", "element_of", "find_owners", "set_entry"]
 
 _LONGEST_CHAIN = 20_000
 _KEYS = ("keys", "cached_keys")
@@ -216,9 +216,7 @@ def element_of(namer: Namer, owner: Owner, address: int) -> tuple[str, str] | No
         if owner.field == "values":
             return _in_values(namer, owner, offset)
         if owner.field == "table":
-            entry, within = divmod(offset, namer.layout["set_entry_size"])
-            is_key = within == namer.layout["set_entry_key"]
-            return f"entry[{entry}]" + ("" if is_key else ".hash"), "reference" if is_key else "data"
+            return set_entry(namer.layout, offset)
         if owner.field == "items" and owner.type.entry == "list":
             return f"items[{offset // 8}]", "reference"
         if owner.field in ("left_block", "right_block"):
@@ -228,6 +226,14 @@ def element_of(namer: Namer, owner: Owner, address: int) -> tuple[str, str] | No
     except NotReadable:
         return None
     return (f"{owner.field}[{offset}]", "data") if offset >= 0 else None
+
+
+def set_entry(layout: Layout, offset: int) -> tuple[str, str]:
+    """(field, kind) of a byte in the table of a set."""
+    entry, within = divmod(offset, layout["set_entry_size"])
+    if within - within % 8 == layout["set_entry_key"]:
+        return f"entry[{entry}]", "reference"
+    return f"entry[{entry}].hash", "data"
 
 
 def _in_keys(namer: Namer, owner: Owner, offset: int) -> tuple[str, str] | None:

@@ -30,13 +30,16 @@ def as_text(explanation: Explanation) -> str:
         return "no sealed arena, so nothing to explain"
     lines = [
         f"{one.changed_os_pages:,} differ + {one.same_os_pages:,} say the same again + "
-        f"{one.not_compared_os_pages:,} not compared = {_many(one.private_os_pages, 'private OS page')}",
+        f"{one.not_compared_os_pages:,} not compared = "
+        f"{_many(one.private_os_pages, 'private OS page')}",
         f"{one.named_words:,} named + {one.unknown_words:,} unknown = "
         f"{_many(one.words, 'word')} that differ{'s' if one.words == 1 else ''}",
     ]
     shown = one.changes if one.limit is None else one.changes[: one.limit]
     for change in shown:
-        lines.append(f"{_many(change.os_pages_counted, 'OS page')}: {sentence_of(change)}")
+        pages = change.os_pages_counted
+        where = _many(pages, "OS page") if pages else "on the same OS pages"
+        lines.append(f"{where}: {sentence_of(change)}")
         lines.append(f"    {change.why}" + (f"; {change.remedy}" if change.remedy else ""))
         lines.append(f"    such as {change.examples[0]}")
     rest = one.changes[len(shown) :]
