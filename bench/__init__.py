@@ -16,6 +16,8 @@ SCENARIOS = (
     "block_cost",
     "many_arenas",
     "pack",
+    "explain",
+    "watched_worker",
     "reshare",
     "serving_worker",
     "under_hosts",

@@ -14,7 +14,6 @@ import sys
 from typing import Any
 
 from bench import harness, memory
-from bench.copied_objects import describe
 from bench.datasets import DATASETS, Dataset
 from bench.readers import read_everything
 
@@ -22,7 +21,7 @@ MODULE = "bench.copied_pages"
 _WARM_UP_SCALE = 0.001
 _MAX_PAGES = 8
 _MAX_GROWTH = 0.10
-_NAMED_WORDS = 24  # changed words that are traced to their objects
+_NAMED_CHANGES = 24
 _QUICK_SCALE = 0.05
 
 
@@ -65,8 +64,19 @@ def _read(root: Any, dataset: Dataset, frozen: bool) -> dict[str, Any]:
         for name, lane in sharing().lanes.items():
             answer[f"{name}_os_pages"] = lane.private_os_pages
         copied = answer["objects_os_pages"] + answer["payload_os_pages"]
-        answer["who"] = describe(root, _NAMED_WORDS) if copied else []
+        answer["who"] = _who() if copied else []
     return answer
+
+
+def _who() -> list[str]:
+    """What lies behind the copied OS pages, a line for each kind of change."""
+    import frozen_arena
+    from frozen_arena.explaining.printing import sentence_of
+
+    changes = frozen_arena.explain(limit=None).changes[:_NAMED_CHANGES]
+    return [
+        f"{sentence_of(one)}: {one.words} words, {', '.join(one.examples[:1])}" for one in changes
+    ]
 
 
 def measure(arguments: argparse.Namespace) -> harness.Result:

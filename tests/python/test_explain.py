@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import frozen_arena as fa
 import pytest
 from forking import run_python
+from frozen_arena.explaining import outside
 
 pytestmark = pytest.mark.skipif(not fa.status().available, reason="arenas do not work here")
 
@@ -41,7 +46,6 @@ PLANTED = """
     import planted
     arena, data = planted.build()
     wanted = planted.plants(data)
-    assert {address in range(0, 1) for address, _, _ in wanted} == {False}
     ready, here = os.pipe()
     go, there = os.pipe()
     pid = os.fork()
@@ -70,8 +74,6 @@ PLANTED = """
 
 
 def test_every_planted_write_is_named_inside_and_outside() -> None:
-    import sys
-
     done = run_python(PLANTED, sys.executable, timeout=120)
     wanted, before, inside, ledger, outside = done.json
     assert len(wanted) >= 30
@@ -99,3 +101,159 @@ def adds_up(found: dict[str, object]) -> None:
         one["words"] for one in changes if one["kind"] == "unknown"
     )
     assert found["words"] == found["named_words"] + found["unknown_words"]  # type: ignore[operator]
+
+
+def test_what_reading_and_asking_writes_is_told_with_cause_and_remedy() -> None:
+    done = run_python("""
+        class Plain:
+            pass
+
+        with frozen_arena() as arena:
+            lock, plain, kept = threading.Lock(), Plain(), [1000]
+            plain.attribute = 1
+
+        def child():
+            gc.disable()
+            several = [lock] * 100
+            vars(plain)
+            reference = weakref.ref(plain)
+            found = arena.explain()
+            return [found.to_dict(), str(found)]
+
+        print(json.dumps(fork_and_report(child)))
+        """)
+    found, text = done.json
+    adds_up(found)
+    told = {(one["type"], one["field"]): one for one in found["changes"]}
+    counted = told["_thread.lock", "reference count"]
+    assert not counted["immortal"]
+    assert "reshare()" in counted["remedy"]
+    assert "instance_dicts=True" in told["__main__.Plain", "__dict__ pointer"]["remedy"]
+    assert "weak reference" in told["__main__.Plain", "weakref list"]["why"]
+    assert "reference count of 1 object of type _thread.lock (mortal)" in text
+    assert f"{found['private_os_pages']:,} private OS page" in text
+
+
+def test_os_pages_that_say_the_same_again_are_no_difference() -> None:
+    done = run_python("""
+        with frozen_arena() as arena:
+            data = {"key": [1000]}
+
+        def child():
+            gc.disable()
+            inner, data["key"] = data["key"], None
+            data["key"] = inner
+            return arena.explain().to_dict()
+
+        print(json.dumps(fork_and_report(child)))
+        """)
+    adds_up(done.json)
+
+
+def test_an_arena_behind_no_file_is_not_explained_and_says_so() -> None:
+    done = run_python(
+        """
+        with frozen_arena() as arena:
+            data = [str(number) for number in range(1000)]
+        found = arena.explain()
+        print(json.dumps([found.to_dict(), str(found)]))
+        """,
+        env={"FROZEN_ARENA_TEST_FAULTS": "no_memfd"},
+    )
+    found, text = done.json
+    adds_up(found)
+    assert found["not_compared_os_pages"] == found["private_os_pages"] > 0
+    assert found["words"] == 0
+    assert all("no sealed file" in note for note in found["not_explained"])
+    assert "not explained: " in text
+
+
+def test_without_a_sealed_arena_there_is_nothing_to_explain() -> None:
+    done = run_python("""
+        found = fa.explain()
+        assert str(found) == "no sealed arena, so nothing to explain"
+        with frozen_arena() as arena:
+            try:
+                arena.explain()
+            except fa.ArenaStateError as error:
+                print(error)
+        for wrong, kind in ((0, ValueError), (True, TypeError), ("20", TypeError)):
+            try:
+                fa.explain(limit=wrong)
+            except kind:
+                continue
+            raise AssertionError(wrong)
+        print(json.dumps(found.to_dict()))
+        """)
+    assert "leave the block first" in done.stdout
+    adds_up(done.json)
+
+
+def test_what_is_left_out_of_the_text_is_summed_up() -> None:
+    done = run_python("""
+        with frozen_arena() as arena:
+            data = {"list": [1, 2, 3], "set": {1, 2}, "dict": {"a": 1}}
+        data["list"][1] = None
+        data["set"].add(3)
+        data["dict"]["a"] = None
+        found = arena.explain(limit=1)
+        print(json.dumps([len(found.changes), str(found)]))
+        """)
+    changes, text = done.json
+    assert changes > 2
+    assert f"{changes - 1} more changes" in text
+
+
+# From outside
+
+
+def explain(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "frozen_arena", "explain", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def is_one_line(done: subprocess.CompletedProcess[str], status: int, *words: str) -> bool:
+    said = done.stderr.strip().splitlines()
+    return done.returncode == status and not done.stdout and all(one in said[-1] for one in words)
+
+
+def test_a_process_that_is_gone_is_named_as_such() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    assert is_one_line(explain(process.pid), 1, "there is no process", str(process.pid))
+
+
+def test_what_is_no_pid_is_wrong_usage() -> None:
+    assert is_one_line(explain("worker"), 2, "PID")
+    assert is_one_line(explain(0), 2, "PID")
+
+
+def test_a_process_that_is_not_python_and_one_without_arenas_are_told_apart() -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        done = explain(process.pid)
+        process.kill()
+    assert is_one_line(done, 1, "is not Python")
+    assert is_one_line(explain(os.getpid()), 1, str(os.getpid()), "nothing to explain")
+
+
+@pytest.mark.parametrize(
+    ("user", "owner", "scope", "words"),
+    [
+        (1000, 1001, "0", "belongs to user 1001"),
+        (1000, 0, "0", "belongs to root"),
+        (1000, 1000, "1", "kernel.yama.ptrace_scope is 1"),
+        (1000, 1000, "3", "kernel.yama.ptrace_scope is 3"),
+        (1000, 1000, "", "CAP_SYS_PTRACE"),
+    ],
+)
+def test_what_forbids_to_look_is_named(
+    user: int, owner: int, scope: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(outside, "_ptrace_scope", lambda: scope)
+    assert words in outside._what_forbids(42, owner, PermissionError(13, "Permission denied"))

@@ -41,16 +41,16 @@ class Extent:
         """Where the byte at `address` can be read as it was at the seal."""
         return self.pristine + address - self.address
 
-    def live_runs(self, os_page: int) -> list[tuple[int, int]]:
-        """(address, bytes) of runs of OS pages with live blocks, in pieces of a MiB or less."""
-        longest = max(1, (1 << 20) // os_page)
+    def live_runs(self, os_page: int, longest: int = 1 << 20) -> list[tuple[int, int]]:
+        """(address, bytes) of runs of OS pages with live blocks, in pieces of `longest` bytes."""
+        longest = max(os_page, longest)
         runs: list[tuple[int, int]] = []
         count = self.size // os_page
         for number in range(count):
             if self.live is not None and not self.live[number // 8] >> number % 8 & 1:
                 continue
             at = self.address + number * os_page
-            if runs and runs[-1][0] + runs[-1][1] == at and runs[-1][1] < longest * os_page:
+            if runs and runs[-1][0] + runs[-1][1] == at and runs[-1][1] < longest:
                 runs[-1] = (runs[-1][0], runs[-1][1] + os_page)
             else:
                 runs.append((at, os_page))
@@ -100,6 +100,8 @@ class Directory:
             raise NotReadable("its arenas are described in a format of another version")
         self.arenas: list[SealedArena] = []
         self.layout = ""
+        self._begins: list[int] = []
+        self._owners: list[SealedArena] = []
         if self_ != root:
             return
         if note:
@@ -109,13 +111,18 @@ class Directory:
             arena, at = _arena_at(process, at)
             self.arenas.append(arena)
         self.arenas.reverse()
+        places = [(extent.address, arena) for arena in self.arenas for extent in arena.extents]
+        places.sort(key=lambda place: place[0])
+        self._begins = [address for address, _ in places]
+        self._owners = [arena for _, arena in places]
 
     def arena_at(self, address: int) -> SealedArena | None:
         """The arena in which `address` lies."""
-        for arena in self.arenas:
-            if arena.extent_at(address) is not None:
-                return arena
-        return None
+        place = bisect_right(self._begins, address) - 1
+        if place < 0:
+            return None
+        arena = self._owners[place]
+        return arena if arena.extent_at(address) is not None else None
 
 
 def entry_number(process: Process, entry: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from frozen_arena.explaining.explanation import Explanation, explain_process
 from frozen_arena.explaining.process import NotReadable, Process
 
 __all__ = ["CannotLook", "explain_pid"]
+
+_SCOPE = Path("/proc/sys/kernel/yama/ptrace_scope")
 
 
 class CannotLook(FrozenArenaError):
@@ -69,20 +72,31 @@ def _why_not(pid: int, error: OSError) -> str:
         return "/proc is not mounted; mount it to look at other processes"
     if not _exists(pid):
         return f"there is no process with the PID {pid}"
-    owner = Path(f"/proc/{pid}").stat().st_uid
+    if error.errno == errno.ESRCH:
+        return f"process {pid} has no memory: it has ended, or belongs to the kernel"
+    return _what_forbids(pid, Path(f"/proc/{pid}").stat().st_uid, error)
+
+
+def _ptrace_scope() -> str:
+    """What the Yama security module grants, ``""`` where there is none (Documentation/admin-guide)."""
+    with contextlib.suppress(OSError):
+        return _SCOPE.read_text().strip()
+    return ""
+
+
+def _what_forbids(pid: int, owner: int, error: OSError) -> str:
+    """Which rule keeps this process from looking at one of user `owner`."""
     mine = os.geteuid()
     if mine not in (0, owner) and owner != 0:
         return (
             f"process {pid} belongs to user {owner}, not to {mine}; run this as that user or root"
         )
-    scope = ""
-    with contextlib.suppress(OSError):
-        scope = Path("/proc/sys/kernel/yama/ptrace_scope").read_text().strip()
     if mine != 0 and owner == 0:
         return (
             f"process {pid} belongs to root, or has changed user, or may not be dumped "
             "(prctl PR_SET_DUMPABLE); run this as root"
         )
+    scope = _ptrace_scope()
     if scope in ("1", "2", "3"):
         help_ = {
             "1": "set it to 0 (sysctl kernel.yama.ptrace_scope=0), or run this as root",
