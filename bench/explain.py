@@ -1,9 +1,8 @@
 """Explain: how long it takes to name what a child has copied of a big arena.
 
-A fresh process builds a mix of data and forks one child, which writes to one OS page in a hundred of
-each lane, spread over the whole arena: a byte of an object or of a buffer, with the value it has
-after the write another one. Then `Arena.explain` runs in the child, and ``frozen-arena explain PID``
-beside it.
+A fresh process builds a mix of data and forks one child, which writes to one OS page in a hundred
+of each lane, spread over the whole arena: one byte of an object or of a buffer. Then
+`Arena.explain` runs in the child, and ``frozen-arena explain PID`` beside it.
 """
 
 from __future__ import annotations
@@ -129,7 +128,9 @@ def measure(arguments: argparse.Namespace) -> harness.Result:
         result.rows.append(["inside", *common, answer["words"], unknown, inside, cpu])
         result.rows.append(["outside", *common, answer["outside_words"], None, outside, None])
         result.data.append(answer)
-        result.notes.append(f"inside: the best of {_ROUNDS}; outside: with the start of the command")
+        result.notes.append(
+            f"inside: the best of {_ROUNDS}; outside: with the start of the command"
+        )
     obstacles = (harness.no_package(), harness.too_small(mib < _MIB))
     result.bounds += [
         harness.bound("seconds inside", inside, _MAX_SECONDS, *obstacles),

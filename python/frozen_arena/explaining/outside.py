@@ -78,7 +78,7 @@ def _why_not(pid: int, error: OSError) -> str:
 
 
 def _ptrace_scope() -> str:
-    """What the Yama security module grants, ``""`` where there is none (Documentation/admin-guide)."""
+    """What the Yama security module grants (kernel.yama.ptrace_scope), ``""`` without it."""
     with contextlib.suppress(OSError):
         return _SCOPE.read_text().strip()
     return ""
