@@ -86,6 +86,20 @@ def tree_pss(pids: Iterable[int]) -> int:
     return sum(pss(pid) for pid in pids)
 
 
+def family(pid: int) -> list[int]:
+    """A process and all that it and its children have started, as far as they are its children."""
+    children: dict[int, list[int]] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+                children.setdefault(int(parent), []).append(int(folder.name))
+    found = [pid]
+    for one in found:
+        found += children.get(one, [])
+    return found
+
+
 def shares(pids: Iterable[int | str], folder: str) -> dict[str, int]:
     """What processes occupy together, by proportional shares, in bytes.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -63,9 +64,8 @@ def tree(request: dict[str, Any]) -> list[dict[str, Any]]:
     workers: list[harness.Child] = []
 
     def sample(state: str, own: int) -> dict[str, Any]:
-        pids = ["self", *(worker.pid for worker in workers)]
         found = {"workers": len(workers), "state": state, "own": own}
-        found |= memory.shares(pids, request["folder"])
+        found |= memory.shares(memory.family(os.getpid()), request["folder"])
         return found | (group.charged() if group else {})
 
     samples = []

@@ -110,6 +110,7 @@ _MODULES = (
     "lmdb_store",
     "sqlite_table",
     "arrow_table",
+    "ray_store",
 )
 
 PEERS: dict[str, Peer] = {
