@@ -10,7 +10,7 @@ ARGS ?=
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1  /p' Makefile
 
-.PHONY: demo test hosts bench check format asan ubsan tsan fuzz cpython clean
+.PHONY: demo test hosts bench check format asan ubsan tsan fuzz coverage cpython libraries soak clean
 
 demo: ## build, install into .venv, and show on this machine what the arena saves
 	@.ci/install
@@ -46,8 +46,19 @@ tsan: ## the C++ tests under ThreadSanitizer
 fuzz: ## operation sequences on arenas against a model, for 24 minutes; ARGS: seconds, libFuzzer options
 	@.ci/fuzz $(ARGS)
 
+coverage: ## lines of arena/, allocator/ and python/freeze/ that the tests run; ARGS go to pytest
+	@.ci/coverage $(ARGS)
+
 cpython: ## CPython's own tests with the arena on, all files in three modes; ARGS go to python -m tests.cpython
 	@.ci/cpython $(or $(ARGS),all)
+
+libraries: ## the tests of NumPy, pandas and others with everything frozen; ARGS names some
+	@.ci/install test libraries
+	@.venv/$(TAG)/bin/python -m tests.libraries $(ARGS)
+
+soak: ## random blocks, forks, threads and reloads for two hours; ARGS="--seconds 60" for less
+	@.ci/install
+	@.venv/$(TAG)/bin/python -m tests.soak $(ARGS)
 
 clean:
 	rm -rf build .venv

@@ -160,9 +160,23 @@ py::object ArenaHandle::Audit() const {
   return broken == nullptr ? py::object(py::none()) : py::object(py::str(broken));
 }
 
+namespace {
+
+// As pybind11's own, which goes on with nothing when there is no memory for the object.
+PyObject* NewOrNoMemory(PyTypeObject* type, PyObject* /*args*/, PyObject* /*keywords*/) {
+  PyObject* const self = type->tp_alloc(type, 0);
+  if (self != nullptr) reinterpret_cast<py::detail::instance*>(self)->allocate_layout();
+  return self;
+}
+
+}  // namespace
+
 void BindArena(py::module_& module) {
   py::class_<ArenaHandle>(module, "Arena",
-                          "One arena of memory; see frozen_arena.Arena for what users see.")
+                          "One arena of memory; see frozen_arena.Arena for what users see.",
+                          py::custom_type_setup([](PyHeapTypeObject* heap_type) {
+                            heap_type->ht_type.tp_new = &NewOrNoMemory;
+                          }))
       .def(py::init<std::size_t, bool>(), py::arg("limit"), py::arg("huge_pages"))
       .def_property_readonly("state", &ArenaHandle::State)
       .def_property_readonly(

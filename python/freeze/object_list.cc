@@ -1,9 +1,11 @@
 #include "python/freeze/object_list.h"
 
 #include <exception>
+#include <string_view>
 #include <unordered_set>
 
 #include "python/freeze/object_finder.h"
+#include "python/layout/object_compat.h"
 
 namespace frozen_arena {
 namespace {
@@ -48,6 +50,8 @@ class Collector {
     if (reason == Reason::kNone && info->per_object != PerObject::kNothing) {
       reason = Policy::JudgeObject(object, *info);
     }
+    if (debug_interpreter_ && reason == Reason::kNone && MayNameASlot(object))
+      reason = Reason::kSlotName;
     half_built_->TakeReferencesOf(object, *info);
     std::uintptr_t tags = 0;
     if (info->may_be_half_built && (CountIsOne(object) || (strict_ && !IsImmortal(object))))
@@ -69,7 +73,19 @@ class Collector {
     return kMortalTag | kCandidateTag;
   }
 
+  // "__next__" and its like, not interned. On a debug interpreter every frozen str says that it is
+  // (immortalize.h), and setattr(cls, name, f) looks for the slot of an interned name by identity.
+  static bool MayNameASlot(PyObject* object) noexcept {
+    if (!PyUnicode_CheckExact(object) || PyUnicode_CHECK_INTERNED(object) != 0) return false;
+    const Py_ssize_t length = PyUnicode_GET_LENGTH(object);
+    if (length < 5 || PyUnicode_IS_ASCII(object) == 0) return false;
+    const std::string_view text(static_cast<const char*>(PyUnicode_DATA(object)),
+                                static_cast<std::size_t>(length));
+    return text.starts_with("__") && text.ends_with("__");
+  }
+
   bool strict_;
+  bool debug_interpreter_ = kHasImmortal && IsDebugInterpreter();
   HalfBuilt* half_built_;
   ObjectList* list_;
 };

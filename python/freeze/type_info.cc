@@ -32,6 +32,8 @@ const char* Describe(Reason reason) noexcept {
       return "holds the memory of another object open";
     case Reason::kUnderConstruction:
       return "held by no container: C code may still be building it";
+    case Reason::kSlotName:
+      return "may name a special method: a debug build would take it for interned";
     case Reason::kOptedOut:
       return "opted out already";
     case Reason::kImmortal:

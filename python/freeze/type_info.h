@@ -31,6 +31,7 @@ enum class Reason : std::uint8_t {
   kWeakrefTarget,
   kExportsMemory,
   kUnderConstruction,
+  kSlotName,
   // Only where objects are followed instead of found in an arena (python/optout).
   kOptedOut,
   kImmortal,
@@ -39,7 +40,7 @@ enum class Reason : std::uint8_t {
   kModule,
   kNamespace,
 };
-inline constexpr std::size_t kReasonCount = 20;
+inline constexpr std::size_t kReasonCount = 21;
 const char* Describe(Reason reason) noexcept;
 
 // What has to be asked of each object beyond its type.

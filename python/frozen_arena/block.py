@@ -177,7 +177,8 @@ class frozen_arena:  # noqa: N801 (reads as a word of the language, like open or
         remember(arena)
         self._thread = None if self._anywhere else _this_thread.token
         self._watch = SuspensionWatch(sys._getframe(2))
-        restarted = self._handle.begin_block(pause_collector=not self._anywhere)
+        # By position: pybind11 reads past the name of an argument that it has no memory for.
+        restarted = self._handle.begin_block(not self._anywhere)
         self._open = True
         _entered.append(self)
         if self._watch.blind:

@@ -378,6 +378,7 @@ TEST(ArenaTest, ReleasedMemoryServesTheNextArena) {
 
 // Its memory lies in files that are open: nothing but the survivors may be left there.
 TEST(ArenaTest, AnAbandonedArenaKeepsTheMemoryOfItsSurvivorsOnly) {
+  if (!testing::kMemoryIsTold) GTEST_SKIP() << "the shadow of the sanitizer counts as memory";
   EXPECT_EQ(InChild([] {
               const ArenaOwner arena = MakeArena();
               std::vector<char*> blocks;

@@ -29,6 +29,14 @@ inline bool ThisKernelCollapses() {
   return collapsed;
 }
 
+// Whether the memory of a process says what it uses: ThreadSanitizer has shadow memory of its own,
+// several bytes for each that is written to.
+#ifdef __SANITIZE_THREAD__
+inline constexpr bool kMemoryIsTold = false;
+#else
+inline constexpr bool kMemoryIsTold = true;
+#endif
+
 // Bytes of memory that belongs to this process alone, and behind the files that it holds open,
 // mapped or not.
 inline std::size_t MemoryOfThisProcess() {

@@ -8,6 +8,7 @@ for a reason of the machine, in the modes that were asked for.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import platform
 import subprocess
 import sys
@@ -97,13 +98,16 @@ def chosen_files(names: list[str]) -> list[str]:
     found = []
     for name in names:
         path = HERE / f"{name}.txt"
-        found += _lines(path) if path.exists() else [name]
+        found += filter(_exists, outcomes.lines(path)) if path.exists() else [name]
     return found
 
 
-def _lines(path: Path) -> list[str]:
-    lines = [line.partition("#")[0].strip() for line in path.read_text().splitlines()]
-    return [line for line in lines if line]
+def _exists(name: str) -> bool:
+    """Whether this version of the interpreter has the file; of those on a list some have not."""
+    try:
+        return importlib.util.find_spec(f"test.{name}") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def main() -> int:

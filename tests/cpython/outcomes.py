@@ -15,12 +15,19 @@ from pathlib import Path
 from typing import Any
 
 THE_FILE = "(the whole file)"
-RUN_FILE = Path(__file__).with_name("run_file.py")
+HERE = Path(__file__).parent
+RUN_FILE = HERE / "run_file.py"
 EXIT_STATUS = {0: "passed", 2: "failed", 3: "changed its environment", 4: "ran no test"}
 # The rank of what can be said of one case more than once: of its subtests, say.
 WORST_FIRST = ("failed", "passed unexpectedly", "failed as expected", "skipped", "passed")
 # No fork freezes: run_file.py does, or nobody.
 COLLECT = f"min_new={1 << 60},huge_pages=never,require=1"
+
+
+def lines(path: Path) -> list[str]:
+    """The words of a list, without what follows a ``#``."""
+    told = [line.partition("#")[0].strip() for line in path.read_text().splitlines()]
+    return [line for line in told if line]
 
 
 @dataclass
@@ -54,6 +61,7 @@ def run(file: str, mode: str, limit: int) -> Outcomes:
         if mode in ("routed", "frozen"):
             environment["PYTHONFROZENARENA"] = COLLECT
         command = [sys.executable, str(RUN_FILE), mode, str(record), file, str(limit)]
+        command += lines(HERE / "not_run.txt")
         status, outcomes.output = _finish(command, environment, scratch, limit + 60)
         if record.exists():
             _read(record, outcomes)

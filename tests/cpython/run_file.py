@@ -1,4 +1,6 @@
-"""Runs one file of CPython's own test suite in this process, in one mode: MODE RECORD FILE SECONDS.
+"""Runs one file of CPython's own test suite in this process, in one mode.
+
+    run_file.py MODE RECORD FILE SECONDS [CASE THAT IS LEFT OUT ...]
 
     stock    without frozen arena
     hooks    the hooks are installed, no block is open
@@ -112,14 +114,16 @@ def keep_results(record: str) -> None:
 
 
 def main() -> None:
-    mode, record, name, seconds = sys.argv[1:]
+    mode, record, name, seconds, *ignored = sys.argv[1:]
     begin(mode, record)
     from test.libregrtest.main import main as run
 
     keep_results(record)
     del sys.argv[1:]
     # A test that changes the environment is told by the exit status.
-    sys.argv += ["--fail-env-changed", "--timeout", seconds, name]
+    sys.argv += ["--fail-env-changed", "--timeout", seconds]
+    sys.argv += [f"--ignore={pattern}" for pattern in ignored]
+    sys.argv.append(name)
     run()
 
 

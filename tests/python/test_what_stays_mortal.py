@@ -42,6 +42,19 @@ def test_object_with_an_end_that_can_be_seen_stays_mortal(made: str, type_name: 
     )
 
 
+def test_special_method_that_is_set_by_a_name_computed_in_a_block_is_called() -> None:
+    run_python(
+        """
+        with frozen_arena() as arena:
+            names = ["".join(["__", part, "__"]) for part in ("next", "len", "getitem")]
+        class Told: pass
+        for name in names:
+            setattr(Told, name, lambda *args: 7)
+        assert (next(Told()), len(Told()), Told()[3]) == (7, 7, 7)
+        """
+    )
+
+
 def test_ordinary_data_leaves_nothing_mortal() -> None:
     run_python(
         """
