@@ -13,6 +13,7 @@ SCENARIOS = (
     "long_run",
     "application_heap",
     "changed_records",
+    "degradations",
     "block_cost",
     "many_arenas",
     "pack",

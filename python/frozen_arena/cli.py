@@ -262,11 +262,16 @@ def _print_status(status: Status) -> None:
     table = Table(title="frozen arena on this machine", title_style="bold")
     table.add_column("what")
     table.add_column("")
-    table.add_column("found")
-    table.add_column("what to do")
+    table.add_column("found", overflow="fold")
+    if not all(check.ok for check in status.checks):
+        table.add_column("what that costs", overflow="fold")
+        table.add_column("what to do", overflow="fold")
     for check in status.checks:
         mark = Text("ok", style="green") if check.ok else Text("no", style="yellow")
-        table.add_row(Text(check.name), mark, Text(check.detail), Text(check.remedy or ""))
+        cells = [Text(check.name), mark, Text(check.detail)]
+        if len(table.columns) > len(cells):
+            cells += [Text(check.cost or ""), Text(check.remedy or "")]
+        table.add_row(*cells)
     console.print(f"{status.python}, {status.kernel}", highlight=False, markup=False)
     if status.checks:
         console.print(table)

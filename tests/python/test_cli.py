@@ -188,6 +188,22 @@ def test_doctor_as_json_is_the_status() -> None:
     assert all({"name", "ok", "detail", "remedy"} <= check.keys() for check in found["checks"])
 
 
+@pytest.mark.skipif(not AVAILABLE, reason="arenas do not work on this interpreter")
+@pytest.mark.parametrize(
+    ("fault", "name", "figure"),
+    [("no_memfd", "memfd", "2.4 KiB"), ("no_collapse", "huge pages", "12.5 page faults")],
+)
+def test_doctor_says_of_what_is_missing_what_it_costs_and_what_to_do(
+    fault: str, name: str, figure: str
+) -> None:
+    done = command("doctor", "--json", FROZEN_ARENA_TEST_FAULTS=fault)
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert not checks[name]["ok"]
+    assert figure in checks[name]["cost"]
+    assert checks[name]["remedy"]
+    assert all(check["cost"] is None for check in checks.values() if check["ok"])
+
+
 # Import
 
 
