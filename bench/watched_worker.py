@@ -124,9 +124,7 @@ def measure(arguments: argparse.Namespace) -> harness.Result:
         result.rows.append(["alone", harness.middle(answer["alone"]), 1.0])
         result.rows.append(["watched", harness.middle(answer["watched"]), share])
         result.data.append(answer)
-        result.notes.append(
-            f"looked at {answer['looks']} times, without a pause"
-        )
+        result.notes.append(f"looked at {answer['looks']} times, without a pause")
     slower = None if share is None else 1 / share
     result.bounds.append(
         harness.bound(

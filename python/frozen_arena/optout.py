@@ -90,7 +90,10 @@ class OptOut:
             f"{self.opted_out:,} opted out + {self.left_out:,} left out = {self.objects:,} objects "
             f"in {self.seconds:.3f} s",
             *(f"opted out: {count:,} {name}" for name, _, count in self.types[:20]),
-            *(f"left out: {count:,} {name} ({why})" for name, why, count in self.left_out_types[:20]),
+            *(
+                f"left out: {count:,} {name} ({why})"
+                for name, why, count in self.left_out_types[:20]
+            ),
         ]
         return "\n".join(lines)
 

@@ -175,7 +175,7 @@ def plants(data: dict[str, Any]) -> list[tuple[int, str, str]]:
         (place_of(data["float"], "value"), "float", "value"),
         (word(place_of(data["bytearray"], "start")) + 96, *BYTE_OF_BYTEARRAY),
         (place_of(data["bytearray"], "exports"), "bytearray", "exports"),
-        (word(place_of(data["array"], "items")) + 6 * WORD, "array.array", "items[48]"),
+        (word(place_of(data["array"], "items")) + 6 * WORD, "array.array", "items+48"),
         (place_of(data["dict"], "used"), "dict", "used"),
     ]
 

@@ -144,6 +144,8 @@ def _arena_at(process: Process, entry: int) -> tuple[SealedArena, int]:
     found = []
     for place in range(0, len(table), _EXTENT_WORDS):
         address, size, pristine, lane, live = table[place : place + _EXTENT_WORDS]
+        if lane >= len(LANES):
+            raise NotReadable(f"the directory of its arenas is damaged: lane {lane}")
         bits = None
         if live:
             bits = process.read(live, (size // process.os_page + 63) // 64 * 8)

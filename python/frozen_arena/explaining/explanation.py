@@ -19,7 +19,9 @@ __all__ = ["Change", "Explanation", "explain_own", "explain_process", "name_word
 
 _EXAMPLES = 3
 # What tells one of many from another: left out where changes are grouped.
-_ONE_OF_MANY = re.compile(r"\[-?\d+\]|(?<=key ).*|(?<=value of ).*|(?<=node of ).*(?=\.)")
+_ONE_OF_MANY = re.compile(
+    r"\[-?\d+\]|(?<=\+)\d+$|(?<=key ).*|(?<=value of ).*|(?<=node of ).*(?=\.)"
+)
 
 
 @dataclass(frozen=True, slots=True)

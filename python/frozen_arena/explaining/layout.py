@@ -83,7 +83,10 @@ class Layout:
     """The table of one interpreter, and the types of one process."""
 
     def __init__(self, process: Process, text: str) -> None:
-        table = json.loads(text)
+        try:
+            table = json.loads(text)
+        except ValueError as error:
+            raise NotReadable("the description of its objects is damaged") from error
         self.process = process
         self.python = str(table["python"])
         self.constants: dict[str, int] = table["constants"]
@@ -92,7 +95,12 @@ class Layout:
 
     def __getitem__(self, name: str) -> int:
         """A constant of the table."""
-        return self.constants[name]
+        try:
+            return self.constants[name]
+        except KeyError:
+            raise NotReadable(
+                f"it runs another version of frozen arena, which does not describe {name}"
+            ) from None
 
     def is_plausible_count(self, word: int) -> bool:
         """Whether `word` can be the first word of a living object (``layout/words.h``)."""
@@ -140,6 +148,11 @@ class Layout:
                 return block + offset, found
         return None
 
+    def width_of_str(self, state: int) -> int:
+        """Bytes of a character, by the state word of a str."""
+        mask = self["str_kind_mask"]
+        return (state & mask) // (mask & -mask)
+
     def str_at(self, address: int, longest: int = 60) -> str | None:
         """The text of an exact or compact str, cut off after `longest` characters."""
         try:
@@ -151,8 +164,7 @@ class Layout:
             if not state & self["str_compact_mask"]:
                 return None
             ascii_ = state & self["str_ascii_mask"]
-            mask = self["str_kind_mask"]
-            width = 1 if ascii_ else (state & mask) // (mask & -mask)
+            width = self.width_of_str(state)
             begin = address + self["str_ascii_size" if ascii_ else "str_compact_size"]
             shown = min(length, longest)
             raw = self.process.peek(begin, shown * width)

@@ -200,7 +200,7 @@ class Namer:
         short = type_.name.rpartition(".")[2]
         return (f"{short}.{name}" if name else f"values[{index}]"), "reference"
 
-    def _name_in_str(self, extent: Extent, object_: int, offset: int) -> tuple[str, str]:
+    def _name_in_str(self, extent: Extent, object_: int, offset: int) -> tuple[str, str] | None:
         layout = self.layout
         state = int.from_bytes(self.pristine(extent, object_ + layout["str_state"], 4), "little")
         compact = bool(state & layout["str_compact_mask"])
@@ -213,7 +213,13 @@ class Namer:
                     return name, kind
             if not compact and layout["str_data"] <= offset < layout["str_data"] + 8:
                 return "data", "buffer"
-        return "characters", "data"
+        if not compact:
+            return None
+        ascii_ = state & layout["str_ascii_mask"]
+        begin = layout["str_ascii_size" if ascii_ else "str_compact_size"]
+        length = self._pristine_word(extent, object_ + layout["str_length"])
+        end = begin + (length + 1) * layout.width_of_str(state)
+        return ("characters", "data") if begin <= offset < end else None
 
     def _in_buffer(self, place: Place, owners: dict[int, Owner]) -> Place:
         if place.type or not place.lane:

@@ -225,7 +225,11 @@ def element_of(namer: Namer, owner: Owner, address: int) -> tuple[str, str] | No
             return _in_node(namer, owner, offset)
     except NotReadable:
         return None
-    return (f"{owner.field}[{offset}]", "data") if offset >= 0 else None
+    if offset < 0:
+        return None
+    if owner.type.entry == "bytearray":
+        return f"bytes[{offset}]", "data"
+    return f"{owner.field}+{offset}", "data"  # in bytes
 
 
 def set_entry(layout: Layout, offset: int) -> tuple[str, str]:
@@ -269,6 +273,8 @@ def _in_values(namer: Namer, owner: Owner, offset: int) -> tuple[str, str] | Non
     if offset < layout["values_head"]:
         return "values_head", "size"
     index = (offset - layout["values_head"]) // 8
+    if layout["values_head"] and index >= _pristine_word(namer, owner.target) & 0xFF:
+        return "values_order", "size"  # behind as many values as the first byte says
     if owner.type.flags & layout["flag_dict"]:
         keys = _pristine_word(namer, owner.object + layout["dict_keys"])
         name = layout.str_at(layout.key_of_entry(keys, index))

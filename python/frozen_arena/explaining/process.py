@@ -18,6 +18,7 @@ _PRESENT = 1 << 63
 _SWAPPED = 1 << 62
 _OF_THE_FILE = 1 << 61
 _HIGHEST = 1 << 47
+_LARGEST = 1 << 32  # bytes of one reading: more is asked for by what is damaged
 _PAGEMAP_BATCH = 1 << 16
 
 
@@ -79,7 +80,7 @@ class Process:
         Raises:
             NotReadable: not all of it is mapped.
         """
-        if not 0 < address < _HIGHEST or size < 0:
+        if not 0 < address < _HIGHEST or not 0 <= size <= _LARGEST:
             raise NotReadable(f"{size} bytes at {address:#x}")
         try:
             found = os.pread(self._memory, size, address)
