@@ -43,17 +43,26 @@ class Extent:
 
     def live_runs(self, os_page: int, longest: int = 1 << 20) -> list[tuple[int, int]]:
         """(address, bytes) of runs of OS pages with live blocks, in pieces of `longest` bytes."""
-        longest = max(os_page, longest)
-        runs: list[tuple[int, int]] = []
         count = self.size // os_page
-        for number in range(count):
-            if self.live is not None and not self.live[number // 8] >> number % 8 & 1:
+        live = b"\xff" * ((count + 7) // 8) if self.live is None else self.live
+        runs: list[tuple[int, int]] = []
+        begin = end = 0  # of the run at hand, in OS pages
+        most = max(8, longest // os_page)
+        for place in range((count + 7) // 8):
+            bits = live[place]
+            if bits == 0:
                 continue
-            at = self.address + number * os_page
-            if runs and runs[-1][0] + runs[-1][1] == at and runs[-1][1] < longest:
-                runs[-1] = (runs[-1][0], runs[-1][1] + os_page)
-            else:
-                runs.append((at, os_page))
+            pages = range(place * 8, min(place * 8 + 8, count))
+            for number in (pages[0],) if bits == 0xFF else pages:
+                if not bits >> number % 8 & 1:
+                    continue
+                if number != end or end - begin >= most:
+                    if end > begin:
+                        runs.append((self.address + begin * os_page, (end - begin) * os_page))
+                    begin = number
+                end = number + (len(pages) if bits == 0xFF else 1)
+        if end > begin:
+            runs.append((self.address + begin * os_page, (end - begin) * os_page))
         return runs
 
 

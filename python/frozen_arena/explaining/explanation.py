@@ -212,7 +212,7 @@ def _compare(
             f"arena {arena.number}: there was no memory to describe all of it when it was sealed"
         )
     for extent in arena.extents:
-        private = namer.process.private_os_pages(extent.address, extent.size)
+        private = namer.private_os_pages(extent)
         pages.private += len(private)
         if private and not extent.pristine:
             pages.not_compared += len(private)

@@ -59,6 +59,7 @@ class Namer:
         self.directory = directory
         self.layout = Layout(process, directory.layout)
         self._objects: dict[int, tuple[int, Type] | None] = {}
+        self._private: dict[int, list[int]] = {}
 
     def pristine(self, extent: Extent, address: int, size: int) -> bytes:
         """Bytes as they were at the seal.
@@ -69,6 +70,14 @@ class Namer:
         if not extent.pristine:
             raise NotReadable("no pristine copy")
         return self.process.read(extent.pristine_of(address), size)
+
+    def private_os_pages(self, extent: Extent) -> list[int]:
+        """Addresses of the OS pages of an extent that the process had copied when first asked."""
+        if extent.address not in self._private:
+            self._private[extent.address] = self.process.private_os_pages(
+                extent.address, extent.size
+            )
+        return self._private[extent.address]
 
     def object_at(
         self, arena: SealedArena, extent: Extent, address: int

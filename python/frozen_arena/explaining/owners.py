@@ -156,24 +156,20 @@ def _search(
         ranges.extend((block, block + wanted[block]))
     packed = ranges.tobytes()
     os_page = namer.process.os_page
-    private = namer.process.private_os_pages(extent.address, extent.size)
-    place = 0
-    for begin, size in extent.live_runs(os_page):
-        memory = namer.process.read(begin, size)
-        while place < len(private) and private[place] < begin:
-            place += 1
-        if place < len(private) and private[place] < begin + size:
-            mended = bytearray(memory)
-            for page in private[place:]:
-                if page >= begin + size:
-                    break
-                mended[page - begin : page - begin + os_page] = namer.pristine(
-                    extent, page, os_page
-                )
-            memory = bytes(mended)
+    private = namer.private_os_pages(extent)
+    copied = set(private)
+
+    def note(memory: bytes, begin: int, skip: bool) -> None:
         hits = memoryview(native.words_into(memory, packed)).cast("Q")
         for number, value in zip(hits[0::2], hits[1::2], strict=True):
-            _note(namer, arena, extent, begin + number * 8, value, wanted, blocks, direct)
+            at = begin + number * 8
+            if not (skip and at - at % os_page in copied):
+                _note(namer, arena, extent, at, value, wanted, blocks, direct)
+
+    for begin, size in extent.live_runs(os_page):
+        note(namer.process.read(begin, size), begin, skip=True)
+    for page in private:
+        note(namer.pristine(extent, page, os_page), page, skip=False)
 
 
 def _note(
