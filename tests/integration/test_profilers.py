@@ -1,6 +1,6 @@
 """Others that hook the allocator, with activation: the program runs, and workers share.
 
-memray and ddtrace are tried where they are installed.
+ddtrace, of version 4, is tried where it is installed.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from conftest import need
 from test_multiprocessing import run
 
 PROGRAM = """
@@ -57,7 +58,7 @@ def check(text: str | list[str], folder: Path, **variables: str) -> str:
 
 @pytest.mark.parametrize("options", [(), ("--native",), ("--follow-fork",)], ids=str)
 def test_a_program_under_memray_runs(options: tuple[str, ...], tmp_path: Path) -> None:
-    pytest.importorskip("memray")
+    need("memray")
     (tmp_path / "data.py").write_text(program())
     check(["-m", "memray", "run", *options, "-o", "out.bin", "data.py"], tmp_path)
 
@@ -71,11 +72,13 @@ END = "tracker.__exit__(None, None, None)"
     [(TRACKED, END, ""), (TRACKED, "", END), ("", TRACKED, END)],
 )
 def test_memray_begun_and_ended_anywhere_in_it(order: tuple[str, str, str], tmp_path: Path) -> None:
-    pytest.importorskip("memray")
+    need("memray")
     check(program(*order), tmp_path)
 
 
-PROFILED = "from ddtrace.profiling.collector import _memalloc; _memalloc.start(32, 512 * 1024)"
+PROFILED = (
+    "from ddtrace.profiling.collector import _memalloc; _memalloc.start(32, 512 * 1024, True)"
+)
 STOPPED = "_memalloc.stop()"
 
 
