@@ -115,6 +115,8 @@ def test_demo_as_json_holds_three_ways_and_no_wrong_answer(sources: Path) -> Non
         assert way["queries"] == 40
         assert len(way["worker_private"]) == len(way["fork_seconds"]) == 2
         assert way["tree_pss"] > way["parent_pss"] > 0
+        assert way["worker_private_most"] >= max(way["worker_private"]) > 0
+        assert way["gives_back"] == (name == "frozen" and sys.version_info < (3, 12))
         assert way["queries_per_second"] > 0
 
 
@@ -125,7 +127,8 @@ def test_demo_counts_copied_arena_pages_only_where_there_is_an_arena(sources: Pa
     assert ways["stock"]["arena_os_pages_copied"] is None
     assert ways["gc.freeze"]["arena_os_pages_copied"] is None
     copied = ways["frozen"]["arena_os_pages_copied"]
-    assert copied == 0 if sys.version_info >= (3, 12) else copied > 0  # there reading writes counts
+    # What readers have counted on 3.11 has been given back, but for what a worker holds for good.
+    assert copied == 0 if sys.version_info >= (3, 12) else copied < 100
     assert ways["frozen"]["arena_bytes"] > 0
 
 

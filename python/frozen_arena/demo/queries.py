@@ -10,7 +10,7 @@ import heapq
 import itertools
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -77,17 +77,24 @@ def draw_queries(index: Index, sample: Sequence[int], count: int, seed: int) -> 
     return queries
 
 
-def answer_query(index: Index, query: Query) -> Answer:
+def answer_query(
+    index: Index, query: Query, checkpoint: Callable[[], object] | None = None
+) -> Answer:
     """Answers a query from the index alone.
+
+    Args:
+        index: Where to look.
+        query: What for.
+        checkpoint: Called now and then in the middle of what may take long, when little is held.
 
     Raises:
         ValueError: The kind is not one of `QUERY_KINDS`.
     """
     match query.kind:
         case "identifier":
-            return _answer_names(index, [query.term] if query.term in index.postings else [])
+            return _answer_names(index, [query.term] if query.term in index.postings else [], None)
         case "prefix":
-            return _answer_names(index, index.names_with_prefix(query.term))
+            return _answer_names(index, index.names_with_prefix(query.term), checkpoint)
         case "substring":
             return _answer_substring(index, query.term)
         case "definition":
@@ -117,9 +124,15 @@ def _draw_term(index: Index, kind: str, files: Sequence[int], rng: random.Random
     return "nothing_is_called_like_this"
 
 
-def _answer_names(index: Index, names: Sequence[str]) -> Answer:
+def _answer_names(
+    index: Index, names: Sequence[str], checkpoint: Callable[[], object] | None
+) -> Answer:
     lists = [index.postings[name] for name in names]
-    counts = Counter(file for postings in lists for file, _, _ in postings)
+    counts: Counter[int] = Counter()
+    for postings in lists:
+        counts.update(file for file, _, _ in postings)
+        if checkpoint is not None:
+            checkpoint()
     in_order = heapq.merge(
         *(_labelled(name, postings) for name, postings in zip(names, lists, strict=True))
     )

@@ -114,8 +114,8 @@ class _Handler:
         self._left = collect_after
         self._gives_back = gives_back
 
-    def between_requests(self) -> None:
-        """When an answer is sent and nothing of it is held any more."""
+    def give_back(self) -> None:
+        """Between requests, and in the middle of those that read much."""
         if self._gives_back:
             frozen_arena.reshare(min_copied=_MOST_COPIED)
 
@@ -123,12 +123,12 @@ class _Handler:
         if request == _SHARING:
             return frozen_arena.sharing().private_os_pages
         if request == _REST:
-            return frozen_arena.reshare() if self._gives_back else 0
+            return frozen_arena.reshare(min_copied=0) if self._gives_back else 0
         assert isinstance(request, Query)
         self._left -= 1
         if self._left == 0:
             gc.collect()  # sooner or later every worker that lives long does this
-        return answer_query(self._index, request)
+        return answer_query(self._index, request, self.give_back)
 
 
 def run_way(options: Options, progress: Progress) -> WayResult:
@@ -187,7 +187,7 @@ def _serve(
     handler = _Handler(index, collect_after, result.gives_back)
     prepare = before_forking(options.way)
     began = time.perf_counter()
-    with Workers(options.workers, handler, prepare, handler.between_requests) as workers:
+    with Workers(options.workers, handler, prepare, handler.give_back) as workers:
         samples = Samples(workers)
 
         def on_answers(done: int) -> None:

@@ -93,10 +93,10 @@ def before_forking(way: str) -> Callable[[], object] | None:
     """Does what the way wants before the first fork; returns what each worker begins with."""
     if gives_back(way):
         frozen_arena.reshare()  # fork() would copy the page tables of what has been read
-    if way != "gc.freeze":
+    if way == "stock":
         return None
-    gc.freeze()
-    return gc.enable
+    gc.freeze()  # with an arena: of what lies outside, modules above all
+    return gc.enable if way == "gc.freeze" else None
 
 
 def measure_tree(way: str, workers: Workers, arena_bytes: int) -> TreeMemory:
