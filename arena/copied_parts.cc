@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "arena/os_memory.h"
 #include "arena/page_accounting.h"
@@ -90,6 +91,7 @@ bool MapAnewBut(const Extent& extent, const BitSet& kept, BitSet* apart) {
   rest.Set(0, granules.count());
   kept.ForEachRun([&](std::size_t first, std::size_t last) { rest.Clear(first, last); });
   others.ForEachRun([&](std::size_t first, std::size_t last) { rest.Clear(first, last); });
+  BitSet apart_then = kept;  // nothing below allocates
 
   bool granted = RunsOf(kept) <= kMostApart;
   const auto tell = [&](const BitSet& which, os::ReadAhead what) {
@@ -107,12 +109,11 @@ bool MapAnewBut(const Extent& extent, const BitSet& kept, BitSet* apart) {
   map_anew(rest);
   map_anew(others);
   tell(others, os::ReadAhead::kUsual);
-  *apart = {};
-  if (granted) {
-    *apart = kept;
-  } else {
+  if (!granted) {
+    apart_then = {};
     static_cast<void>(os::Tell({extent.address, extent.size}, os::ReadAhead::kUsual));
   }
+  *apart = std::move(apart_then);
   return granted;
 }
 
