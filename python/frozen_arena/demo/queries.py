@@ -21,6 +21,7 @@ PAGE: Final = 20
 """Hits on the first page of an answer."""
 
 _LONGEST_SUBSTRING: Final = 14
+_AT_A_TIME: Final = 1024  # postings or lines between two checkpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +93,12 @@ def answer_query(
     """
     match query.kind:
         case "identifier":
-            return _answer_names(index, [query.term] if query.term in index.postings else [], None)
+            names = [query.term] if query.term in index.postings else []
+            return _answer_names(index, names, checkpoint)
         case "prefix":
             return _answer_names(index, index.names_with_prefix(query.term), checkpoint)
         case "substring":
-            return _answer_substring(index, query.term)
+            return _answer_substring(index, query.term, checkpoint)
         case "definition":
             return _answer_definition(index, query.term)
     raise ValueError(f"no such kind of query: {query.kind!r}")
@@ -130,9 +132,10 @@ def _answer_names(
     lists = [index.postings[name] for name in names]
     counts: Counter[int] = Counter()
     for postings in lists:
-        counts.update(file for file, _, _ in postings)
-        if checkpoint is not None:
-            checkpoint()
+        for start in range(0, len(postings), _AT_A_TIME):
+            counts.update(file for file, _, _ in postings[start : start + _AT_A_TIME])
+            if checkpoint is not None:
+                checkpoint()
     in_order = heapq.merge(
         *(_labelled(name, postings) for name, postings in zip(names, lists, strict=True))
     )
@@ -148,10 +151,12 @@ def _labelled(name: str, postings: Sequence[Posting]) -> Iterator[tuple[Posting,
         yield posting, name
 
 
-def _answer_substring(index: Index, term: str) -> Answer:
+def _answer_substring(index: Index, term: str, checkpoint: Callable[[], object] | None) -> Answer:
     counts: Counter[int] = Counter()
     page: list[Hit] = []
-    for number, line_number in index.lines_that_may_hold(term):
+    for at, (number, line_number) in enumerate(index.lines_that_may_hold(term)):
+        if checkpoint is not None and at % _AT_A_TIME == 0:
+            checkpoint()
         file = index.files[number]
         line = file.lines[line_number - 1]
         column = line.find(term)

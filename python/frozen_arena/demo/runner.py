@@ -195,8 +195,8 @@ def print_demo(result: DemoResult, console: Console) -> None:
 def _what_3_12_does_better(result: DemoResult) -> str:
     frozen, freeze = result.ways["frozen"], result.ways["gc.freeze"]
     return (
-        "CPython 3.11 counts references to frozen objects too, so workers copied what they read and "
-        "called frozen_arena.reshare() to give it back: "
+        "CPython 3.11 counts references to frozen objects too, so workers copied what they read, "
+        "and called frozen_arena.reshare() to give it back: "
         f"{frozen.queries_per_second:,.0f} queries per second instead of "
         f"{freeze.queries_per_second:,.0f}, and {words.memory(frozen.worker_private_most)} at most "
         "in a worker. From CPython 3.12 on frozen objects are immortal: nothing is copied, nothing "

@@ -44,7 +44,7 @@ _SAMPLE_FILES: Final = 20  # scanned again for every answer: 0.3 ms on a slow co
 _WRONG_SHOWN: Final = 5
 _SHARING: Final = "sharing"  # the requests that are not a Query
 _REST: Final = "rest"
-_MOST_COPIED: Final = 8 << 20  # bytes that a worker copies before it gives back
+_MOST_COPIED: Final = 4 << 20  # bytes that a worker copies before it gives back
 
 
 class EmptyIndexError(ValueError):
