@@ -29,7 +29,7 @@ from frozen_arena.demo.queries import (
     draw_queries,
 )
 from frozen_arena.demo.sources import Selection, SourceError, select_sources
-from frozen_arena.demo.workers import WorkerError, Workers, decode
+from frozen_arena.trees.workers import WorkerError, Workers, decode
 
 FILES = {
     "shapes.py": '''\
@@ -377,7 +377,7 @@ def test_a_worker_that_dies_is_an_error_and_the_others_are_ended() -> None:
 def test_an_exit_function_of_the_parent_does_not_run_in_workers(tmp_path: Path) -> None:
     program = f"""
         import atexit
-        from frozen_arena.demo.workers import Workers
+        from frozen_arena.trees.workers import Workers
         atexit.register(lambda: open({str(tmp_path / "runs")!r}, "a").write("x"))
         print("buffered", end="")
         with Workers(2, str) as workers:
@@ -392,7 +392,7 @@ def test_an_exit_function_of_the_parent_does_not_run_in_workers(tmp_path: Path) 
 def test_workers_do_not_outlive_a_parent_that_is_killed() -> None:
     program = """
         import time
-        from frozen_arena.demo.workers import Workers
+        from frozen_arena.trees.workers import Workers
         workers = Workers(3, str)
         workers.ask_each(1)
         print(*workers.pids, flush=True)
