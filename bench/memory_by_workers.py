@@ -237,8 +237,21 @@ def _bounds(
             for (name, *data), of_case in samples.items()
             if name in PEERS and data == [kind, values] and (shown := _at(of_case, SHOWN))
         }
-        for form, limit in ((OBJECTS, _MAX_BESIDE_OBJECTS), (PACKED, _MAX_BESIDE_PACKED)):
-            _beside(result, f"{kind}, {values}", totals, form, limit, small=small)
+        _beside(result, f"{kind}, {values}", totals, OBJECTS, _MAX_BESIDE_OBJECTS, small=small)
+        if kind == TEXTS:
+            _beside(result, f"{kind}, {values}", totals, PACKED, _MAX_BESIDE_PACKED, small=small)
+        else:  # simple values pack into a part of what their objects take, shared or not
+            result.notes += _beside_packed(f"{kind}, {values}", totals)
+
+
+def _beside_packed(data: str, totals: dict[str, Any]) -> list[str]:
+    """How many times the best packed form an arena takes, in words."""
+    packed = {name: total for name, total in totals.items() if PEERS[name].form == PACKED}
+    if not packed or "frozen arena" not in totals:
+        return []
+    best = min(packed, key=lambda name: packed[name])
+    ratio = totals["frozen arena"] / packed[best]
+    return [f"{data}: {ratio:.2f} x {best}, the best packed form"]
 
 
 def _beside(
@@ -265,6 +278,7 @@ def _beside(
             harness.no_package(),
             harness.NO_IMMORTALS,
             harness.too_small(small),
+            (mine is None, "the arena was left out, or failed"),
             (not others, "no such peer here"),
         )
     )

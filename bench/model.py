@@ -98,11 +98,15 @@ def memory_points(run: Run, peer: str, kind: str, values: int) -> list[tuple[flo
     ]
 
 
-def fit(runs: Runs, peer: str) -> Model:
-    """The model of a peer, from the smallest numbers of workers, changes and bytes."""
+def fit(runs: Runs, peer: str, kind: str = KIND, values: int = VALUES) -> Model:
+    """The model of a peer and a kind of records, from one and two workers.
+
+    What reading copies depends on the data, so that it is fitted to each kind of records; changes
+    and forks were measured with the first kind and with a mix.
+    """
     by_workers = runs["memory_by_workers"]
     parent, worker = line(memory_points(by_workers, "no data", "simple", 5))
-    whole, each = line(memory_points(by_workers, peer, KIND, VALUES))
+    whole, each = line(memory_points(by_workers, peer, kind, values))
     mib = whole - parent
     changes = _change_points(runs["changed_records"], peer)
     (few, little), (_, most) = changes[1], changes[-1]
@@ -164,15 +168,14 @@ class Check:
 def checks(runs: Runs) -> Iterator[Check]:
     """Every measurement that is kept and that no constant was fitted to."""
     for peer in PEERS:
-        model = fit(runs, peer)
         for kind, values in _kinds(runs["memory_by_workers"]):
+            model = fit(runs, peer, kind, values)
             points = memory_points(runs["memory_by_workers"], peer, kind, values)
-            # The bytes of data are what one worker shows; the rest is the model's.
-            workers, first = points[0]
-            mib = (first - model.parent - workers * model.worker) / (1 + workers * model.copied)
+            mib = line(points)[0] - model.parent
             for workers, found in points[2:]:
                 what = f"MiB, {peer}, {values} values, {kind}, {workers} workers"
                 yield Check(what, model.node(mib, int(workers)), found)
+        model = fit(runs, peer)
         mib = line(memory_points(runs["memory_by_workers"], peer, KIND, VALUES))[0] - model.parent
         for count, found in _change_points(runs["changed_records"], peer)[2:-1]:
             yield Check(f"MiB, {peer}, {count:,} changes", model.changed(mib, count), found)

@@ -91,10 +91,15 @@ def memory_section(run: Run) -> list[str]:
         "",
         *table(["", "the data is", *heads], rows),
         "",
-        "Page merging needs root, and saves while nobody reads; *at rest* is after the kernel has",
-        "scanned everything three times more. The next pass over the data undoes it.",
+        "Page merging, where it is in the table, needs root, and saves while nobody reads; *at",
+        "rest* is after the kernel has scanned everything three times more. The next pass over the",
+        "data undoes it.",
         "",
     ]
+    for failure in run["failures"]:
+        lines.append(f"Not in the table, it failed in this run: {failure.partition(':')[0]}.")
+    if run["failures"]:
+        lines.append("")
     if difference["measured"] is not None:
         lines += [
             "The sum of PSS and what a memory cgroup around the tree is charged differ by"
