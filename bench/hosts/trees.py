@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
-import os
 import random
 import subprocess
 import sys
@@ -104,14 +103,8 @@ def celery(mode: str, mib: int, folder: Path, requests: int) -> Run:
         environment = {**variables(mode, mib), "FZA_HOST_BROKER": broker}
         with service.start(command, folder, environment) as server:
             server.wait_until(lambda: " ready." in server.said, "a worker that is ready", 300)
-            os.environ["FZA_HOST_BROKER"] = broker
-            from bench.hosts import celery_app
-
-            celery_app.app.conf.update(broker_url=broker, result_backend=broker)
-            sent = [celery_app.look_up.delay(number) for number in range(requests)]
-            for one in sent:
-                one.get(timeout=300)
-            service.from_each(workers, lambda: celery_app.facts.delay().get(timeout=300))
+            client = ["bench.hosts.celery_client", str(requests), str(workers)]
+            _program(client, "stock", mib, folder, FZA_HOST_BROKER=broker)
             return _measured(server, [], workers)
 
 

@@ -125,6 +125,7 @@ def test_the_pure_wheel_runs_blocks_as_ordinary_code(
     environment.run("-m", "pip", "uninstall", "-q", "-y", "frozen-arena")
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(os.environ.get("FZA_HOSTS") != "1", reason="compiles: in the leg of hosts")
 def test_a_source_distribution_builds_in_isolation(tmp_path: Path, shipped: Path) -> None:
     program = "import sys; from scikit_build_core.build import build_sdist as b; b(sys.argv[1])"
