@@ -32,7 +32,7 @@ def sources_of(name: str, folder: Path) -> Path:
     target = folder / f"{name}-{version(name)}"
     if not target.exists():
         with tempfile.TemporaryDirectory() as scratch:
-            fetch = ["download", "-q", "--no-deps", "--no-build-isolation", "--no-binary", ":all:"]
+            fetch = ["download", "-q", "--no-deps", "--no-binary", ":all:"]
             subprocess.run([sys.executable, "-m", "pip", *fetch, "-d", scratch, wanted], check=True)
             (archive,) = Path(scratch).glob("*.tar.gz")
             with tarfile.open(archive) as packed:
