@@ -1,7 +1,7 @@
 """What is shipped installs where there is no compiler, works there, and goes away without a trace.
 
 Runs where auditwheel is installed, which is in the leg of hosts (.ci/hosts). All tests share the
-wheel that `make` built; only the one of the source distribution compiles.
+wheel that `make` built; only the one of the source distribution compiles, with FZA_SHIP=1.
 """
 
 from __future__ import annotations
@@ -122,11 +122,16 @@ def test_the_pure_wheel_runs_blocks_as_ordinary_code(
     done = environment.run("-c", BLOCK)
     assert done.stdout == "abandoned\n"
     assert done.stderr.count("FrozenArenaWarning: nothing is frozen: ") == 1
+    line = "from frozen_arena.integrations.gunicorn import when_ready; print('goes on')"
+    done = environment.run("-c", line)
+    assert done.stdout == "goes on\n"
+    assert done.stderr.startswith("frozen arena, gunicorn: nothing is frozen: ")
+    assert done.stderr.count("\n") == 1
     environment.run("-m", "pip", "uninstall", "-q", "-y", "frozen-arena")
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.skipif(os.environ.get("FZA_HOSTS") != "1", reason="compiles: in the leg of hosts")
+@pytest.mark.skipif(os.environ.get("FZA_SHIP") != "1", reason="compiles: FZA_SHIP=1")
 def test_a_source_distribution_builds_in_isolation(tmp_path: Path, shipped: Path) -> None:
     program = "import sys; from scikit_build_core.build import build_sdist as b; b(sys.argv[1])"
     subprocess.run([sys.executable, "-c", program, tmp_path], cwd=ROOT, check=True)
