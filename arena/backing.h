@@ -56,8 +56,8 @@ class Backing {
   // when the kernel refused: it stays shared, is kept from children, and the owner asks again. What
   // has become private is never asked for again: it has content that the file does not have.
   bool MakePrivate(const Extent& extent) noexcept;
-  // When nothing is shared any more: the mappings hold the file, which is sealed, and what comes new
-  // is anonymous.
+  // When nothing is shared any more: the mappings hold the file, which is sealed, and what comes
+  // new is anonymous.
   void CloseFile() noexcept;
 
   // Before the last Punch and Seal. In mode kPrivate the content moves to a new file, because the

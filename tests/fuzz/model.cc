@@ -57,16 +57,15 @@ void Model::Create(const ArenaOptions& options) noexcept {
   slot->live = 0;
   slot->was_sealed = false;
   Expect(slot->arena == nullptr || slot->arena->state() == ArenaState::kBuilding,
-            "a new arena is building");
+         "a new arena is building");
 }
 
 void Model::Remember(int arena, LaneKind lane, void* block, std::size_t size, std::uint8_t fill) {
   const auto at = reinterpret_cast<std::uintptr_t>(block);
   const auto after = blocks_.lower_bound(at);
   Expect(after == blocks_.end() || at + size <= after->first, "a block overlaps the next one");
-  Expect(after == blocks_.begin() ||
-                std::prev(after)->first + std::prev(after)->second.size <= at,
-            "a block overlaps the one before");
+  Expect(after == blocks_.begin() || std::prev(after)->first + std::prev(after)->second.size <= at,
+         "a block overlaps the one before");
   Fill(at, size, fill);
   blocks_[at] = {arena, lane, size, fill, 0};
   ++slots_[static_cast<std::size_t>(arena)].live;
@@ -84,7 +83,7 @@ void Model::Allocate(int arena, LaneKind lane, std::size_t size, std::uint8_t fi
   const auto at = reinterpret_cast<std::uintptr_t>(block);
   Expect(at % 16 == 0, "a block is aligned to 16 bytes");
   Expect(lane != LaneKind::kObjects || Holds(block, std::min(size, Arena::kZeroedHead), 0),
-            "a block of the objects lane begins with zeros");
+         "a block of the objects lane begins with zeros");
   Remember(arena, lane, block, size, fill);
 }
 
@@ -122,9 +121,9 @@ void Model::Resize(std::size_t which, std::size_t size) {
   if (slot.arena->ResizeInPlace(Bytes(place->first), size)) {
     const auto next = std::next(place);
     Expect(next == blocks_.end() || place->first + size <= next->first,
-              "a block that has grown overlaps the next one");
+           "a block that has grown overlaps the next one");
     Expect(Holds(Bytes(place->first), std::min({size, block.size, kEnds}), block.fill),
-              "a block that was resized holds what it held");
+           "a block that was resized holds what it held");
     bytes_ += size - block.size;
     block.size = size;
     Fill(place->first, size, block.fill);
@@ -182,7 +181,7 @@ void Model::Reshare(int arena) {
     Reshared result;
     const Status status = slot.arena->Reshare(lane, {}, &result);
     Expect(status != Status::kOk || result.dropped_os_pages <= result.compared_os_pages,
-              "no more is dropped than was compared");
+           "no more is dropped than was compared");
   }
 }
 
@@ -190,7 +189,7 @@ void Model::LiveAsChild(std::uint8_t fill) {
   Check();
   for (const Slot& slot : slots_)
     Expect(slot.arena == nullptr || slot.arena->state() != ArenaState::kBuilding,
-              "a child does not go on building what its parent builds");
+           "a child does not go on building what its parent builds");
   for (std::size_t which = 0; which < blocks_.size(); which += 3) Write(which, fill);
   Check();
   for (std::size_t which = 0; which < blocks_.size(); which += 2) Free(which);
@@ -223,8 +222,8 @@ void Model::CheckBlock(std::uintptr_t at, const Block& block) const {
   const void* const pristine = slot.arena->Pristine(address);
   Expect(pristine == nullptr || slot.was_sealed, "what is not sealed has no pristine copy");
   Expect(pristine == nullptr || block.sealed_fill == 0 ||
-                Holds(pristine, block.size, block.sealed_fill),
-            "the pristine copy shows what was sealed");
+             Holds(pristine, block.size, block.sealed_fill),
+         "the pristine copy shows what was sealed");
 }
 
 void Model::CheckVisit(int arena, LaneKind lane) {
