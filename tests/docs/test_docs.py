@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cpython import explained
+
 ROOT = Path(__file__).resolve().parents[2]
 # Stand-ins for a name that the reader puts in.
 STAND_IN = re.compile(r"(?<![A-Za-z])(NAME|SCENARIO|X\.Y)(?![a-z])")
@@ -212,3 +214,10 @@ def test_the_readme_shows_the_output_of_the_demo() -> None:
     )
     assert demo_form(shown) == demo_form(done.stdout)
     assert len(demo_form(shown)) > 10
+
+
+def test_the_table_of_cpythons_tests_is_what_its_data_make() -> None:
+    rows = explained.rows()
+    assert len(rows) < 15
+    text = explained.PAGE.read_text(encoding="utf-8")
+    assert text == explained.page_with(text, rows), "run: python -m tests.cpython --page"
