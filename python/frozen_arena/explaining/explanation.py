@@ -352,4 +352,7 @@ def name_words(addresses: Iterable[int]) -> list[Place]:
         wanted = [(address - address % 8, address % 8) for address in addresses]
         if not found.layout:
             return [Place(address, "") for address, _ in wanted]
-        return Namer(process, found).places(wanted)
+        try:
+            return Namer(process, found).places(wanted)
+        except NotReadable as error:
+            raise Unsupported(f"the memory of this process cannot be read: {error}") from error
