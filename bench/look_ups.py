@@ -26,9 +26,9 @@ from bench.records import Records
 MODULE = "bench.look_ups"
 WHOLE, ONE = "whole", "one value"
 _MIB, _QUICK_MIB = 200, 8
-_VALUES, _QUICK_VALUES = 2_000_000, 20_000  # that a round of whole records visits
+_VALUES, _QUICK_VALUES = 1_000_000, 20_000  # that a round of whole records visits
 _MOST = 100_000  # look-ups a round
-_ROUNDS, _QUICK_ROUNDS = 7, 2
+_ROUNDS, _QUICK_ROUNDS = 5, 2
 _MAX_BESIDE_DICT = 1.05
 
 Seconds = dict[str, float]

@@ -25,6 +25,7 @@ MODULE = "bench.memory_by_workers"
 NO_DATA = "no data"
 READ, AT_REST = "read", "at rest"
 DATA = ((SIMPLE, 50), (TEXTS, 5), (SIMPLE, 5), (SIMPLE, 500))
+_ALL_COUNTS = DATA[:2]  # the others with the shown number of workers only: it is most of the time
 SHOWN = 8  # workers, of the table and the bounds
 _COUNTS, _QUICK_COUNTS = (1, 2, 4, 8, 16), (1, 4, 8)
 _MIB, _QUICK_MIB = 200, 24
@@ -105,7 +106,8 @@ def measure(arguments: argparse.Namespace) -> harness.Result:
         cases += [(peer.name, kind, values) for peer in chosen]
 
     def run(case: Case) -> list[dict[str, Any]]:
-        return _one_tree(case, mib, counts)
+        every = case[0] == NO_DATA or case[1:] in _ALL_COUNTS
+        return _one_tree(case, mib, counts if every else (SHOWN,))
 
     found = runner.in_rounds(result, cases, run)
     samples = {case: rounds[0] for case, rounds in found.items()}

@@ -184,9 +184,13 @@ def checks(runs: Runs) -> Iterator[Check]:
 
 
 def _kinds(run: Run) -> list[tuple[str, int]]:
-    """The kinds of records of a run, in its order."""
+    """The kinds of records of a run that were read by different numbers of workers."""
     return list(
-        dict.fromkeys((one["kind"], one["values"]) for one in run["figures"] if one["form"])
+        dict.fromkeys(
+            (one["kind"], one["values"])
+            for one in run["figures"]
+            if one["form"] and len(one["samples"]) > 1
+        )
     )
 
 

@@ -29,7 +29,7 @@ STOCK, HOOKS, FROZEN = STATES = ("stock", "hooks", "frozen")
 _MAX = {HOOKS: 1.005, FROZEN: 1.0}
 _COUNTED = ("deltablue", "json_dumps", "nbody", "richards", "unpack_sequence", "pyflate", "go")
 _QUICK = ("json_dumps", "richards")
-_PROCESSES = ("--processes", "5", "--values", "3", "--warmups", "1")
+_PROCESSES = ("--processes", "3", "--values", "3", "--warmups", "1")
 _QUICK_PROCESSES = ("--processes", "1", "--values", "1", "--warmups", "0", "--min-time", "0.01")
 _FOLDER = Path(__file__).parent / "pyperformance"
 # Those that start programs or servers of their own measure the start, which has a scenario.

@@ -21,8 +21,8 @@ from bench.records import SIMPLE, Records
 
 MODULE = "bench.restarts"
 _MIB, _QUICK_MIB = 200, 8
-_RESTARTS, _QUICK_RESTARTS = 20, 3
-_ROUNDS, _QUICK_ROUNDS = 3, 1
+_RESTARTS, _QUICK_RESTARTS = 10, 3
+_ROUNDS, _QUICK_ROUNDS = 2, 1
 _MAX_GROWTH = 1.0  # MiB
 
 
