@@ -12,7 +12,13 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-STATES = ("never imported", "the same, moved", "imported", "after a sealed block")
+STATES = (
+    "never imported",
+    "the same, moved",
+    "imported",
+    "after a sealed block",
+    "after writes were traced",
+)
 
 
 class _Pair:
@@ -132,8 +138,13 @@ def _bring_about(state: str) -> object:
 
     if state == "imported":
         return None
-    with frozen_arena("before the loops"):
-        return [{"number": number, "text": f"text {number}"} for number in range(3000)]
+    with frozen_arena("before the loops") as arena:
+        data = [{"number": number, "text": f"text {number}"} for number in range(3000)]
+    if state == STATES[4]:
+        with arena.trace_writes() as writes:
+            data[0]["number"] = None
+        assert writes, "nothing was traced"
+    return data
 
 
 _WARM_UP = 80  # rounds

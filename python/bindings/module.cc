@@ -12,6 +12,7 @@
 #include "python/bindings/optout.h"
 #include "python/bindings/resume_watch.h"
 #include "python/bindings/word_search.h"
+#include "python/bindings/write_trace.h"
 #include "python/freeze/finish.h"
 #include "python/layout/fields.h"
 #include "python/pack/graph_copy.h"
@@ -146,6 +147,7 @@ PYBIND11_MODULE(_core_of_the_main_interpreter, module) {
   module.doc() = "Memory, hooks and freezing behind frozen_arena. Private.";
   BindArena(module);
   BindWordSearch(module);
+  BindWriteTrace(module);
   GcPause::Prepare();
   if (PyModule_AddFunctions(module.ptr(), plain_functions) != 0) throw py::error_already_set();
   module.def("hooks", &Hooks);

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from frozen_arena._prewarming import prewarm
 from frozen_arena.activation import activate, freeze
-from frozen_arena.arena import Arena, arenas, explain, reshare, sharing
+from frozen_arena.arena import Arena, arenas, explain, reshare, sharing, trace_writes
 from frozen_arena.block import frozen_arena
 from frozen_arena.errors import ArenaStateError, FrozenArenaError, FrozenArenaWarning, Unsupported
 from frozen_arena.optout import OptOut, optout
 from frozen_arena.packing import PackReport, pack
 from frozen_arena.report import FreezeReport, LaneSharing, Sharing, TypeCount
 from frozen_arena.status import Check, Status, status
+from frozen_arena.write_tracing import TracedWrites, Write
 
 __all__ = [
     "Arena",
@@ -33,8 +34,10 @@ __all__ = [
     "PackReport",
     "Sharing",
     "Status",
+    "TracedWrites",
     "TypeCount",
     "Unsupported",
+    "Write",
     "activate",
     "arenas",
     "explain",
@@ -46,6 +49,7 @@ __all__ = [
     "reshare",
     "sharing",
     "status",
+    "trace_writes",
 ]
 
 __version__ = "0.1.0"

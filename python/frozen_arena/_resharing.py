@@ -10,7 +10,7 @@ import os
 import warnings
 from _thread import start_new_thread  # and sleep() below: as they were when this was imported, so
 from collections.abc import Callable, Sequence
-from signal import SIG_SETMASK, pthread_sigmask, valid_signals
+from signal import SIG_SETMASK, SIGBUS, SIGFPE, SIGILL, SIGSEGV, pthread_sigmask, valid_signals
 from time import perf_counter, sleep  # that a later gevent makes greenlets of neither or of both
 from typing import Any, Protocol
 
@@ -110,7 +110,9 @@ class Resharer:
         if not any(arena.state == "sealed" for arena in self._chosen()):
             return
         # Signals are for the threads of the program, and a thread inherits what is blocked.
-        before = pthread_sigmask(SIG_SETMASK, valid_signals())
+        # But for faults of its own: trace_writes() handles those.
+        others = valid_signals() - {SIGBUS, SIGFPE, SIGILL, SIGSEGV}
+        before = pthread_sigmask(SIG_SETMASK, others)
         try:
             start_new_thread(self._run, ())
             self._running_in = os.getpid()

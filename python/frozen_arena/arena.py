@@ -10,12 +10,13 @@ from frozen_arena._resharing import Resharer, Turns
 from frozen_arena._support import core
 from frozen_arena.errors import ArenaStateError, Unsupported
 from frozen_arena.report import FreezeReport, LaneSharing, Sharing
+from frozen_arena.write_tracing import TracedWrites, trace_writes_of
 
 if TYPE_CHECKING:
     from frozen_arena.explaining.explanation import Explanation
     from frozen_arena.packing import PackReport
 
-__all__ = ["Arena", "arenas", "explain", "reshare", "sharing"]
+__all__ = ["Arena", "arenas", "explain", "reshare", "sharing", "trace_writes"]
 
 _LANES = ("objects", "payload")
 _NO_PAGEMAP = "/proc/self/pagemap cannot be read; mount /proc to count OS pages"
@@ -142,6 +143,33 @@ class Arena:
             raise ArenaStateError("nothing to give back: leave the block first, which seals it")
         return _reshare([self], payload, map_anew=True)
 
+    def trace_writes(self, *, limit: int = 1000) -> TracedWrites:
+        """A block in which the next writes of this process to this arena are recorded.
+
+            with arena.trace_writes() as writes:
+                handler()
+            assert not writes, writes
+
+        The first write to each OS page, by whichever thread: the one that copies it. It is caught
+        (the memory is read-only in the block, and SIGSEGV handled), recorded with the Python stack,
+        and then allowed. Children of the block are not traced. Costs some 5 microseconds for each
+        write that is recorded, and nothing outside the block.
+
+        Args:
+            limit: writes to record, 1 to 1,000,000; what comes after them goes unnoticed, and
+                ``writes.truncated`` says so.
+
+        Returns:
+            `TracedWrites`: a sequence of `Write`, filled as the block runs. Nothing is recorded for
+            an arena that is not sealed.
+
+        Raises:
+            TypeError, ValueError: `limit`, at once.
+            ArenaStateError: at the begin of the block: writes are being traced already.
+            Unsupported: a thread blocks SIGSEGV, or arenas do not work here.
+        """
+        return trace_writes_of([self], limit)
+
     def __repr__(self) -> str:
         return f"<Arena {self._name!r} {self.state}, {self.nbytes:,} bytes>"
 
@@ -226,6 +254,11 @@ def reshare(
     if given_back is None:
         raise Unsupported(_NO_PAGEMAP)
     return given_back
+
+
+def trace_writes(*, limit: int = 1000) -> TracedWrites:
+    """`Arena.trace_writes` over all sealed arenas of this process."""
+    return trace_writes_of(arenas(), limit)
 
 
 def reshare_by_itself(arena: Arena) -> None:

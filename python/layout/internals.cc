@@ -2,6 +2,7 @@
 #define Py_BUILD_CORE 1
 #include "python/layout/internals.h"
 
+#include "python/layout/frames.h"
 #include "python/layout/object_compat.h"
 #include "python/layout/words.h"
 
@@ -77,6 +78,15 @@ void ForEachLocal(_PyInterpreterFrame* frame, Visit&& visit) noexcept {
   for (int i = 0; i < locals; ++i) visit(&frame->localsplus[i]);
 }
 
+template <typename Frame>
+const _Py_CODEUNIT* InstructionOf(const Frame* frame) noexcept {
+  if constexpr (requires { frame->instr_ptr; }) {
+    return frame->instr_ptr;
+  } else {
+    return frame->prev_instr;
+  }
+}
+
 template <typename Visit>
 void ForEachFrame(Visit&& visit) noexcept {
   PyThreadState* thread = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
@@ -114,6 +124,23 @@ bool VisitGcObjects(GcObjectVisitor visitor, void* context) noexcept {
   WalkGenerations(youngest, newest, visitor, context);
   Py_DECREF(newest);
   return true;
+}
+
+void VisitFramesOfThisThread(FrameVisitor visitor, void* context) noexcept {
+  const PyThreadState* const thread = PyGILState_GetThisThreadState();
+  if (thread == nullptr) return;
+  for (const _PyInterpreterFrame* frame = TopFrame(thread); frame != nullptr;
+       frame = frame->previous) {
+    if (frame->owner > kLastFrameOwnerWithLocals) continue;
+    PyObject* const code =
+        ReferenceAt(reinterpret_cast<const char*>(frame) + CodeOffset<_PyInterpreterFrame>());
+    if (code == nullptr || !PyCode_Check(code)) continue;
+    auto* const python = reinterpret_cast<PyCodeObject*>(code);
+    const std::ptrdiff_t instruction =
+        InstructionOf(frame) - reinterpret_cast<const _Py_CODEUNIT*>(python->co_code_adaptive);
+    const auto bytes = static_cast<int>(instruction * static_cast<int>(sizeof(_Py_CODEUNIT)));
+    if (!visitor(context, python, bytes)) return;
+  }
 }
 
 void VisitFrameLocals(LocalVisitor visitor, void* context) noexcept {
