@@ -40,14 +40,14 @@ PyObject* DictOf(const OptOutLedger& ledger, double seconds) {
     Py_XDECREF(types);
     return nullptr;
   }
-  return Py_BuildValue(
-      "{s:n,s:n,s:n,s:n,s:n,s:n,s:d,s:N,s:N}", "objects", static_cast<Py_ssize_t>(ledger.objects),
-      "opted_out", static_cast<Py_ssize_t>(ledger.opted_out), "left_out",
-      static_cast<Py_ssize_t>(ledger.left_out), "warmed_hashes",
-      static_cast<Py_ssize_t>(ledger.warmed_hashes), "warmed_utf8",
-      static_cast<Py_ssize_t>(ledger.warmed_utf8), "untracked",
-      static_cast<Py_ssize_t>(ledger.untracked), "seconds", seconds, "types", types,
-      "left_out_types", left_out_types);
+  return Py_BuildValue("{s:n,s:n,s:n,s:n,s:n,s:n,s:d,s:N,s:N}", "objects",
+                       static_cast<Py_ssize_t>(ledger.objects), "opted_out",
+                       static_cast<Py_ssize_t>(ledger.opted_out), "left_out",
+                       static_cast<Py_ssize_t>(ledger.left_out), "warmed_hashes",
+                       static_cast<Py_ssize_t>(ledger.warmed_hashes), "warmed_utf8",
+                       static_cast<Py_ssize_t>(ledger.warmed_utf8), "untracked",
+                       static_cast<Py_ssize_t>(ledger.untracked), "seconds", seconds, "types",
+                       types, "left_out_types", left_out_types);
 }
 
 // (handle, ledger), a new reference, or nullptr with an exception set. Takes the handle, then.

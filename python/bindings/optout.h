@@ -7,8 +7,8 @@
 
 namespace frozen_arena {
 
-// opt_out(roots: tuple, recursive: bool, finalisable: list, pending: list) -> (handle, ledger). From
-// CPython 3.12 on. `finalisable` is empty, and receives what must be finished at exit; so does
+// opt_out(roots: tuple, recursive: bool, finalisable: list, pending: list) -> (handle, ledger).
+// From CPython 3.12 on. `finalisable` is empty, and receives what must be finished at exit; so does
 // `pending`, the list of all that must be.
 PyObject* OptOut(PyObject* module, PyObject* arguments);
 

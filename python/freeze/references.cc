@@ -73,7 +73,8 @@ void VisitGeneralReferences(PyObject* object, const TypeInfo& info, ReadableMemo
                             ReferenceSink* sink) {
   // C code tracks an object when its fields are complete; until then only those of classes may be
   // visited, which begin as zeros.
-  if (HasGcHead(object) && (sink->KnowsAll() || IsTracked(object) || info.c_base == &PyBaseObject_Type)) {
+  if (HasGcHead(object) &&
+      (sink->KnowsAll() || IsTracked(object) || info.c_base == &PyBaseObject_Type)) {
     info.type->tp_traverse(object, TakeTraversed, sink);
   }
   const auto size = static_cast<std::size_t>(info.type->tp_basicsize);

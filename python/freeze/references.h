@@ -26,8 +26,8 @@ class ReferenceSink {
 };
 
 // The references of types without a walk of their own: what tp_traverse visits, the words of the
-// object and those of the table, the elements of object arrays, the cached objects of code, the shared attribute names of
-// classes. May throw std::bad_alloc.
+// object and those of the table, the elements of object arrays, the cached objects of code, the
+// shared attribute names of classes. May throw std::bad_alloc.
 void VisitGeneralReferences(PyObject* object, const TypeInfo& info, ReadableMemory* memory,
                             ReferenceSink* sink);
 

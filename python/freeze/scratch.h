@@ -15,8 +15,8 @@
 namespace frozen_arena {
 
 // `size` bytes of zeros, or nullptr. Long ones in huge pages, where the kernel has them: a list of
-// two million objects would else be four thousand page faults. Not so `sparse` ones, of which little
-// will be touched.
+// two million objects would else be four thousand page faults. Not so `sparse` ones, of which
+// little will be touched.
 inline void* MapScratch(std::size_t size, bool sparse = false) noexcept {
   constexpr std::size_t kLong = std::size_t{4} << 20;
   void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,

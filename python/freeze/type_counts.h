@@ -16,8 +16,8 @@ struct TypeCount {
   std::size_t count;
 };
 
-// Adds to `frozen` the objects of each type that are not counted as mortal, to `mortal` the others by
-// type and reason; both then have the most frequent first. May throw std::bad_alloc.
+// Adds to `frozen` the objects of each type that are not counted as mortal, to `mortal` the others
+// by type and reason; both then have the most frequent first. May throw std::bad_alloc.
 void CountTypes(const std::deque<TypeInfo>& infos, std::vector<TypeCount>* frozen,
                 std::vector<TypeCount>* mortal);
 

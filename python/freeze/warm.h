@@ -2,8 +2,8 @@
 // instance dicts. And takes from short lists the room that an append would write to.
 //
 // No code of users runs: a hash is computed only by C code that is known, on values whose hash is.
-// What is cached is allocated in the arena, if there is one, so no page of a reader changes; what is
-// only needed meanwhile is not.
+// What is cached is allocated in the arena, if there is one, so no page of a reader changes; what
+// is only needed meanwhile is not.
 #ifndef FROZEN_ARENA_PYTHON_FREEZE_WARM_H_
 #define FROZEN_ARENA_PYTHON_FREEZE_WARM_H_
 
@@ -20,8 +20,8 @@ namespace frozen_arena {
 
 class Warmer {
  public:
-  // What is cached goes to `arena`, or, where that is nullptr, to the ordinary heap. `unsafe` covers
-  // the objects that will be warmed, and is empty. May throw std::bad_alloc.
+  // What is cached goes to `arena`, or, where that is nullptr, to the ordinary heap. `unsafe`
+  // covers the objects that will be warmed, and is empty. May throw std::bad_alloc.
   Warmer(Arena* arena, AddressBitmap unsafe, Policy* policy, const HalfBuilt* half_built,
          FreezeLedger* ledger)
       : arena_(arena),

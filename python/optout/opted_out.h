@@ -33,10 +33,10 @@ struct OptOutLedger {
 
 class OptedOut {
  public:
-  // Switches counting off for the items of the tuple `roots`, and with `recursive` for all that they
-  // lead to. `finalisable` is an empty Python list that receives what must be finished at exit
-  // (finish.h). nullptr with an exception set when there is no memory; nothing has changed then. Precondition:
-  // kHasImmortal.
+  // Switches counting off for the items of the tuple `roots`, and with `recursive` for all that
+  // they lead to. `finalisable` is an empty Python list that receives what must be finished at exit
+  // (finish.h). nullptr with an exception set when there is no memory; nothing has changed then.
+  // Precondition: kHasImmortal.
   static std::unique_ptr<OptedOut> SwitchOff(PyObject* roots, bool recursive, PyObject* finalisable,
                                              OptOutLedger* ledger);
 
@@ -50,8 +50,8 @@ class OptedOut {
   bool Prepare(class Trace* trace, PyObject* finalisable);
   void KeepAside(PyObject* object, bool tracked) noexcept;
 
-  // One entry an object, in the order of addresses. No entry looks like the address of an object, to
-  // whoever goes through memory in search of references.
+  // One entry an object, in the order of addresses. No entry looks like the address of an object,
+  // to whoever goes through memory in search of references.
   ScratchVector<std::uint64_t> entries_;
   ScratchVector<std::uint32_t> counts_;  // as they were
 };

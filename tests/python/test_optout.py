@@ -92,7 +92,7 @@ assert uncounted(data["new"]) and 5 < later.opted_out < 12, later
 
 @needs_immortals
 def test_what_the_policy_keeps_mortal_stays_so_and_is_finished_at_exit() -> None:
-    run_python(
+    finished = run_python(
         DATA
         + """
 class Finalised:
@@ -112,7 +112,8 @@ for one in data:
 assert uncounted(data) and uncounted(data[0].held)
 assert gc.is_tracked(watch)
 """
-    ).stdout.strip() == "finished"
+    )
+    assert finished.stdout.strip() == "finished"
 
 
 @needs_immortals
