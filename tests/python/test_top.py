@@ -22,23 +22,26 @@ TREE = r"""
     import os, sys, time
     from frozen_arena import frozen_arena
 
-    with frozen_arena("catalog"):
-        data = [[number, str(number)] for number in range(40_000)]
-    pipe_in, pipe_out = os.pipe()
-    children = []
-    for number in range(2):
-        child = os.fork()
-        if child == 0:
-            os.close(pipe_out)
-            if number == 1:
-                for item in data[:20_000]:
-                    item[0] = None
-            os.write(1, b"ready\n")
-            os.read(pipe_in, 1)  # until the parent has gone
-            os._exit(0)
-        children.append(child)
-    os.write(1, f"{children[0]} {children[1]}\n".encode())
-    sys.stdin.read()
+    def main():  # names of the module would grow into the arena
+        with frozen_arena("catalog"):
+            data = [[number, str(number)] for number in range(40_000)]
+        pipe_in, pipe_out = os.pipe()
+        children = []
+        for number in range(2):
+            child = os.fork()
+            if child == 0:
+                os.close(pipe_out)
+                if number == 1:
+                    for item in data[:20_000]:
+                        item[0] = None
+                os.write(1, b"ready\n")
+                os.read(pipe_in, 1)  # until the parent has gone
+                os._exit(0)
+            children.append(child)
+        os.write(1, f"{children[0]} {children[1]}\n".encode())
+        sys.stdin.read()
+
+    main()
 """
 
 
