@@ -132,6 +132,7 @@ def test_demo_counts_copied_arena_pages_only_where_there_is_an_arena(sources: Pa
     assert ways["frozen"]["arena_bytes"] > 0
 
 
+@pytest.mark.once
 @pytest.mark.skipif(IS_DEBUG_BUILD, reason="the limit is that of release builds")
 def test_demo_on_its_real_input_says_how_long_it_took_and_keeps_within_its_limit() -> None:
     done = command("demo", "--queries", 200, "--json")

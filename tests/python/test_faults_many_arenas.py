@@ -91,6 +91,7 @@ def block(number):
 # mimalloc's structures of a thread that ends and of the next one lie in pieces that come and go
 # (3.4.3: 320 or 960 KiB, in turns that last some hundred threads). What leaks never goes: it raises
 # the least that is counted in a stretch of blocks.
+@pytest.mark.once
 @pytest.mark.parametrize("kind", LEAVING_NOTHING)
 def test_ten_thousand_blocks_one_after_another_leak_nothing(kind: str) -> None:
     blocks = 10_000 // (2 if kind == "a nested pair" else 1)

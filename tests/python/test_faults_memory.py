@@ -329,7 +329,7 @@ def test_empty_block_leaves_no_memory_mapped_and_the_first_one_takes_little_addr
         before = look()
         import frozen_arena as fa
         seen = [before, look()]
-        for _ in range(3):
+        for _ in range(12):
             with fa.frozen_arena() as arena:
                 pass
             report = arena.report
@@ -340,8 +340,10 @@ def test_empty_block_leaves_no_memory_mapped_and_the_first_one_takes_little_addr
         """,
         prelude="",
     ).json
-    before, _imported, first, second, third = seen
-    assert third == second == first
+    before, _imported, first, *later = seen
+    settled = later[-8:]  # malloc may extend its heap by a step in one of the first
+    assert all(look == settled[0] for look in settled), seen
+    assert settled[0]["size"] - first["size"] < 1 << 20
     assert (first["files"], first["descriptors"]) == (0, before["descriptors"])
     assert first["size"] - before["size"] < 16 << 20, "what an arena leaves to a process"
 
