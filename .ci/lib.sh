@@ -69,7 +69,8 @@ install_requirements() {
   fi
   say "installing what $tag needs into $venv"
   mapfile -t requirements <<<"$wanted"
-  quietly "$build/pip.log" "$venv/bin/python" -m pip install "${requirements[@]}"
+  # what is imported is compiled then; all of pandas takes a debug build minutes
+  quietly "$build/pip.log" "$venv/bin/python" -m pip install --no-compile "${requirements[@]}"
   printf '%s\n' "$wanted" >"$stamp"
   exec {lock}>&-
 }
