@@ -78,7 +78,9 @@ def test_with_lazy_apps_it_is_said_once_that_nothing_is_shared(how: str, tmp_pat
 
 
 def test_workers_that_are_replaced_share_the_same_arena(tmp_path: Path) -> None:
-    with uwsgi(tmp_path, "--max-requests", "2", **MODES["frozen"]) as (_, port):
+    # A worker that has answered its share goes on for another minute, unless told otherwise.
+    options = ("--max-requests", "2", "--min-worker-lifetime", "0")
+    with uwsgi(tmp_path, *options, **MODES["frozen"]) as (_, port):
         seen = {}
         for _ in range(40):
             answer = get(port, "facts")
