@@ -26,6 +26,9 @@ def hold(records: Records, _folder: Path) -> Open:
 def _obstacle() -> str:
     if not harness.package_version():
         return "frozen arena does not work in this interpreter"
+    there, reason = harness.NO_IMMORTALS
+    if there:
+        return reason
     import frozen_arena
 
     return "" if hasattr(frozen_arena, "optout") else "this version of frozen arena has no optout"
