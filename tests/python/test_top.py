@@ -137,9 +137,8 @@ def test_what_is_no_pid_is_wrong_usage(pid: str) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user is wanted")
 def test_a_process_of_another_user_is_one_line_that_names_the_rule() -> None:
-    program = (
-        f"import os; os.setuid(65534); os.execv({sys.executable!r}, ['python', *{top_line()}])"
-    )
+    command = [sys.executable, *top_line()]
+    program = f"import os; os.setuid(65534); os.execv({sys.executable!r}, {command})"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
     )
