@@ -141,7 +141,7 @@ std::unique_ptr<OptedOut> OptedOut::SwitchOff(PyObject* roots, bool recursive,
     Warmer warmer(nullptr, AddressBitmap::OfAllAddresses(), &policy, &none, &warmed);
     std::unique_ptr<OptedOut> result(new OptedOut());
     if (!result->Prepare(&trace, finalisable)) return nullptr;
-    const bool mark_interned = IsDebugInterpreter();
+    [[maybe_unused]] const bool mark_interned = IsDebugInterpreter();
     trace.taken().ForEach([&](std::uintptr_t address) noexcept {
       PyObject* const object = ObjectAt(address);
       const TypeInfo& info = *policy.types().Find(Py_TYPE(object));
