@@ -108,6 +108,9 @@ TEST_F(CopiedPartsTest, ForkCopiesNothingOfWhatHasBeenGivenBack) {
 }
 
 TEST_F(CopiedPartsTest, WhatStaysCopiedIsSetApartUntilItComesBack) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "AddressSanitizer maps memory of its own, and needs address space";
+#endif
   Filled data(kMany, SmallOsPages());
   ASSERT_EQ(data.arena->Seal(), Status::kOk);
   const std::size_t mappings = MappingsOfThisProcess();
@@ -172,6 +175,9 @@ TEST_F(CopiedPartsTest, OthersReadOnWhileItIsMappedAnew) {
 }
 
 TEST_F(CopiedPartsTest, WithoutAddressSpaceForItAllStaysAsItWas) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "AddressSanitizer maps memory of its own, and needs address space";
+#endif
   Filled data(kMany, SmallOsPages());
   ASSERT_EQ(data.arena->Seal(), Status::kOk);
   EXPECT_EQ(InChild([&] {
