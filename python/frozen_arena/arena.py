@@ -152,8 +152,8 @@ class Arena:
 
         The first write to each OS page, by whichever thread: the one that copies it. It is caught
         (the memory is read-only in the block, and SIGSEGV handled), recorded with the Python stack,
-        and then allowed. Children of the block are not traced. Costs some 5 microseconds for each
-        write that is recorded, and nothing outside the block.
+        and then allowed. Children of the block are not traced. Costs a signal for each write that
+        is recorded, and nothing outside the block.
 
         Args:
             limit: writes to record, 1 to 1,000,000; what comes after them goes unnoticed, and
