@@ -25,9 +25,12 @@ using testing::InChildWithFaults;
 using testing::MemoryOfThisProcess;
 using testing::ThisKernelCollapses;
 
+constexpr int kManyBlocks = 3000;
+constexpr int kFewBlocks = 600;  // for who does it hundreds of times
+
 // Builds, seals and reads an arena of some MiB, forking on the way. 0 when every block that was had
 // is whole.
-int BuildAndCheck(std::size_t* overflow, ArenaStats* stats) {
+int BuildAndCheck(int count, std::size_t* overflow, ArenaStats* stats) {
   Arena* const arena = Arena::Create({});
   if (arena == nullptr) return 0;  // refused as a whole: the block runs as ordinary code
   struct Block {
@@ -36,17 +39,18 @@ int BuildAndCheck(std::size_t* overflow, ArenaStats* stats) {
     char fill;
   };
   std::vector<Block> blocks;
-  for (int i = 0; i < 3000; ++i) {
-    const std::size_t size = i == 2000        ? 33 * kMiB
-                             : i % 500 == 499 ? kMiB
-                                              : 1 + static_cast<std::size_t>(i % 4000);
+  for (int i = 0; i < count; ++i) {
+    const std::size_t size = i == count / 3 * 2 ? 33 * kMiB
+                             : i % (count / 6) == count / 6 - 1
+                                 ? kMiB
+                                 : 1 + static_cast<std::size_t>(i % 4000);
     const LaneKind lane = i % 2 == 0 ? LaneKind::kObjects : LaneKind::kPayload;
     char* const address = static_cast<char*>(arena->Allocate(lane, size));
     if (address == nullptr) continue;
     std::memset(address, i, std::min(size, kMiB));  // of a large block its two ends will do
     address[size - 1] = static_cast<char>(i);
     blocks.push_back({address, size, static_cast<char>(i)});
-    if (i == 1500 && InChild([&] { return address[0] == static_cast<char>(i) ? 0 : 1; }) != 0)
+    if (i == count / 2 && InChild([&] { return address[0] == static_cast<char>(i) ? 0 : 1; }) != 0)
       return 10;
   }
   static_cast<void>(arena->Seal());
@@ -70,7 +74,7 @@ TEST(FaultsTest, WithoutMemfdAnArenaIsOrdinaryPrivateMemory) {
                         [] {
                           std::size_t overflow = 0;
                           ArenaStats stats;
-                          const int failed = BuildAndCheck(&overflow, &stats);
+                          const int failed = BuildAndCheck(kManyBlocks, &overflow, &stats);
                           if (failed != 0) return failed;
                           const LaneStats& lane = stats.lanes[0];
                           return overflow == 0 && lane.unsealed_bytes == lane.mapped_bytes ? 0 : 1;
@@ -159,7 +163,7 @@ TEST(FaultsTest, UnderLimitsThatFilesCannotKeepAnArenaIsOrdinaryPrivateMemory) {
                 if (os::WhyNoFiles() == nullptr) return 8;
                 std::size_t overflow = 0;
                 ArenaStats stats;
-                const int failed = BuildAndCheck(&overflow, &stats);
+                const int failed = BuildAndCheck(kManyBlocks, &overflow, &stats);
                 if (failed != 0 || overflow != 0) return failed + 20;
                 const std::size_t unsealed =
                     stats.lanes[0].unsealed_bytes + stats.lanes[1].unsealed_bytes;
@@ -176,7 +180,7 @@ TEST(FaultsTest, WithoutCollapseAnArenaLiesInUsualOsPages) {
                               [] {
                                 std::size_t overflow = 0;
                                 ArenaStats stats;
-                                const int failed = BuildAndCheck(&overflow, &stats);
+                                const int failed = BuildAndCheck(kManyBlocks, &overflow, &stats);
                                 if (failed != 0) return failed;
                                 return overflow == 0 && stats.lanes[0].huge_bytes == 0 ? 0 : 1;
                               }),
@@ -216,7 +220,7 @@ TEST(FaultsTest, WithoutPreferredAddressesAnArenaLiesWhereTheKernelPutsIt) {
                               [] {
                                 std::size_t overflow = 0;
                                 ArenaStats stats;
-                                const int failed = BuildAndCheck(&overflow, &stats);
+                                const int failed = BuildAndCheck(kManyBlocks, &overflow, &stats);
                                 return failed != 0 ? failed : (overflow == 0 ? 0 : 1);
                               }),
             0);
@@ -294,7 +298,7 @@ TEST(FaultsTest, AnyOneRefusedRequestLosesNoByte) {
   const int requests = RefuseEachRequestOnce([] {
     std::size_t overflow = 0;
     ArenaStats stats;
-    return BuildAndCheck(&overflow, &stats);
+    return BuildAndCheck(kFewBlocks, &overflow, &stats);
   });
   EXPECT_GT(requests, 20);
 }
@@ -365,7 +369,7 @@ TEST(FaultsTest, RefusalsAgainAndAgainLoseNoByte) {
                                 [] {
                                   std::size_t overflow = 0;
                                   ArenaStats stats;
-                                  return BuildAndCheck(&overflow, &stats);
+                                  return BuildAndCheck(kManyBlocks, &overflow, &stats);
                                 }),
               0)
         << faults;
