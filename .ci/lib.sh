@@ -71,6 +71,8 @@ install_requirements() {
   mapfile -t requirements <<<"$wanted"
   # what is imported is compiled then; all of pandas takes a debug build minutes
   quietly "$build/pip.log" "$venv/bin/python" -m pip install --no-compile "${requirements[@]}"
+  # mimalloc's package would have every interpreter import pathlib when it starts, and tests start thousands
+  rm -f "$venv"/lib/python*/site-packages/cmeel.pth
   printf '%s\n' "$wanted" >"$stamp"
   exec {lock}>&-
 }
