@@ -90,7 +90,7 @@ bool Plans::Make(PyTypeObject* type, Plan* plan) {
     plan->copying = Copying::kLeaf;
   } else if (IsDate(type)) {
     plan->copying = Copying::kDate;
-  } else if (type == &PyTuple_Type) {
+  } else if (type == &PyTuple_Type || (IsNamedTuple(type) && PicklesAsUsual(type, true, &failed))) {
     plan->copying = Copying::kTuple;
   } else if (type == &PyFrozenSet_Type) {
     plan->copying = Copying::kFrozenSet;
@@ -100,8 +100,6 @@ bool Plans::Make(PyTypeObject* type, Plan* plan) {
     plan->copying = Copying::kDict;
   } else if (type == &PySet_Type) {
     plan->copying = Copying::kSet;
-  } else if (IsNamedTuple(type) && PicklesAsUsual(type, true, &failed)) {
-    plan->copying = Copying::kTuple;
   } else if (!failed && BestCBase(type) == &PyBaseObject_Type && type != &PyBaseObject_Type &&
              type->tp_itemsize == 0 && PicklesAsUsual(type, false, &failed)) {
     plan->copying = Copying::kInstance;

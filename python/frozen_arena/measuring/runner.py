@@ -111,6 +111,8 @@ def print_result(result: MeasureResult, console: Console) -> None:
 def _why(error: TreeError) -> str:
     if error.status < 0:
         return f"the way {error.way!r} was ended by signal {-error.status} (out of memory?)"
+    if error.reason is not None:
+        return error.reason
     return error.notes[-1] if error.notes else str(error)
 
 

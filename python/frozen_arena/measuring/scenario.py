@@ -160,17 +160,17 @@ def main() -> int:
     progress = progress_lines() if given.progress else lambda step, done, total: None
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what the user's code prints is not the result
+    status = 0
     try:
-        result = run_way(given.way, given.workers, given.data, given.read, progress)
+        told = asdict(run_way(given.way, given.workers, given.data, given.read, progress))
     except TargetError as error:
-        print(error, file=sys.stderr)
-        return 2 if error.usage else 1
+        told, status = {"error": str(error)}, 2 if error.usage else 1
     except (WorkerError, OSError) as error:
-        print(f"{type(error).__name__}: {error}".splitlines()[-1], file=sys.stderr)
-        return 1
+        told = {"error": f"{type(error).__name__}: {error}".splitlines()[-1]}
+        status = 1
     with answer:
-        answer.write(json.dumps(asdict(result)))
-    return 0
+        answer.write(json.dumps(told))
+    return status
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Starts a program once for each way, follows its progress, and reads its result.
 
 A program is a module that prints one JSON object on standard output; on standard error it may print
-lines of JSON that tell how far it has come (`way.progress_lines`), and notes in words.
+lines of JSON that tell how far it has come (`way.progress_lines`), and notes in words. One that
+fails may print `{"error": "why"}` instead of its result.
 """
 
 from __future__ import annotations
@@ -36,11 +37,12 @@ class TreeError(RuntimeError):
         way: which.
         status: the exit status of its program; negative: the signal that ended it.
         notes: what it said last on standard error.
+        reason: why, in its own words; None when it did not say.
     """
 
-    def __init__(self, way: str, status: int, notes: list[str]) -> None:
-        self.way, self.status, self.notes = way, status, notes
-        said = "\n".join(notes) or "it said nothing"
+    def __init__(self, way: str, status: int, notes: list[str], reason: str | None) -> None:
+        self.way, self.status, self.notes, self.reason = way, status, notes, reason
+        said = reason or "\n".join(notes) or "it said nothing"
         super().__init__(f"the way {way!r} ended with status {status}:\n{said}")
 
 
@@ -103,7 +105,7 @@ def run_way(
         finally:
             timer.cancel()
     if process.returncode != 0:
-        raise TreeError(way, process.returncode, notes)
+        raise TreeError(way, process.returncode, notes, _reason(output))
     result: dict[str, Any] = json.loads(output)
     return result, notes
 
@@ -149,6 +151,14 @@ def progress_bar(show: bool, steps: Mapping[str, str]) -> Iterator[OnProgress]:
             progress.update(tasks[way, step], completed=done)
 
         yield on_progress
+
+
+def _reason(output: str) -> str | None:
+    """Why a program failed, from what it printed instead of its result."""
+    try:
+        return str(json.loads(output)["error"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _progress_event(line: str) -> tuple[str, int, int] | None:
