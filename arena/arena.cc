@@ -168,6 +168,8 @@ void Arena::FreeIn(Region* region, void* block) noexcept {
       case RegionKind::kLargeBlock:
         region->lane->FreeLarge(static_cast<LargeBlock*>(region));
         break;
+      case RegionKind::kFilePart:  // sealed from the start
+        break;
     }
   }
   if (live_blocks_ == 0) [[unlikely]]
@@ -185,6 +187,8 @@ std::size_t Arena::UsableSize(const void* block) const noexcept {
       return static_cast<const RunPool*>(region)->SizeOf(block);
     case RegionKind::kLargeBlock:
       return static_cast<const LargeBlock*>(region)->size();
+    case RegionKind::kFilePart:
+      return static_cast<const FilePart*>(region)->SizeOf(AddressOf(block));
   }
   return 0;
 }
@@ -249,6 +253,36 @@ Status Arena::Seal() noexcept {
   if (now.lanes[0].unsealed_bytes + now.lanes[1].unsealed_bytes == 0) ForkGuard::Unwatch(this);
   DieUnlessWhole();
   return status;
+}
+
+os::MapResult Arena::MapFile(int descriptor, std::array<FileLane, kLaneCount>&& lanes,
+                             std::size_t blocks) noexcept {
+  FZA_DCHECK(state_ == ArenaState::kBuilding && live_blocks_ == 0);
+  os::MapResult result = os::MapResult::kMapped;
+  MoveTo(ArenaState::kSealing);
+  try {
+    for (std::size_t i = 0; i < kLaneCount && result == os::MapResult::kMapped; ++i)
+      result = lanes_[i]->MapFile(descriptor, std::move(lanes[i]), &directory_);
+    if (result == os::MapResult::kMapped) {
+      for (const auto& lane : lanes_) checksums_.Take(lane->Extents());
+    }
+  } catch (const std::bad_alloc&) {
+    result = os::MapResult::kRefused;
+  }
+  live_blocks_ = blocks;
+  MoveTo(ArenaState::kSealed);
+  ForkGuard::Unwatch(this);
+  if (result != os::MapResult::kMapped) {
+    ReleaseFile();
+  } else {
+    directory_.Publish();
+  }
+  return result;
+}
+
+void Arena::ReleaseFile() noexcept {
+  live_blocks_ = 0;
+  ReleaseMemory();
 }
 
 Status Arena::Abandon() noexcept {

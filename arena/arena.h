@@ -18,6 +18,7 @@
 
 #include "arena/audit.h"
 #include "arena/directory.h"
+#include "arena/file_part.h"
 #include "arena/lane_policy.h"
 #include "arena/page_accounting.h"
 #include "arena/region.h"
@@ -102,6 +103,15 @@ class Arena {
 
   // building -> abandoned: blocks live on as ordinary memory and are freed one by one.
   Status Abandon() noexcept;
+
+  // building -> sealed, of an arena in which nothing was allocated: its lanes are parts of the file
+  // `descriptor`, which may be closed then and must never be written to again. `blocks` are those
+  // that lie there; the memory is given back when as many have been freed, or by ReleaseFile.
+  // kOccupied, kRefused: the arena is released.
+  os::MapResult MapFile(int descriptor, std::array<FileLane, kLaneCount>&& lanes,
+                        std::size_t blocks) noexcept;
+  // sealed -> released, of an arena that MapFile made. Precondition: nobody refers to it.
+  void ReleaseFile() noexcept;
 
   // Called by the fork guard. Before fork(): turns shared mappings into private ones. After it, on
   // both sides: once more, what the kernel refused. In the child: abandons what was building. May

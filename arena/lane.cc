@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include <unistd.h>
 
@@ -199,6 +200,24 @@ void Lane::Release() noexcept {
   }
   spans_.Release();
   runs_.Release();
+  file_.reset();
+}
+
+os::MapResult Lane::MapFile(int descriptor, FileLane&& what, Directory* directory) {
+  directory->BeginLane(index_);
+  if (what.size == 0) return os::MapResult::kMapped;
+  LaneStats mine;
+  mine.mapped_bytes = what.size;
+  mine.live_bytes = what.live_bytes;
+  mine.free_bytes = what.size - what.live_bytes;
+  os::MapResult result = os::MapResult::kRefused;
+  file_ = FilePart::Map(arena_, this, descriptor, std::move(what), &result);
+  if (file_ == nullptr) return result;
+  policy_.budget->mapped += mine.mapped_bytes;
+  policy_.lane_mapped += mine.mapped_bytes;
+  stats_ += mine;
+  file_->Describe(directory);
+  return result;
 }
 
 std::vector<Extent> Lane::Extents() const {
@@ -207,6 +226,7 @@ std::vector<Extent> Lane::Extents() const {
     const std::vector<Extent> owned = segment->OwnedExtents();
     extents.insert(extents.end(), owned.begin(), owned.end());
   }
+  if (file_ != nullptr) extents.push_back({file_->begin(), file_->size(), 0});
   EveryLarge([&](const LargeBlock* block) {
     if (block->size() != 0) extents.push_back({block->begin(), block->size(), 0});
     return true;
@@ -217,6 +237,11 @@ std::vector<Extent> Lane::Extents() const {
 }
 
 const void* Lane::Pristine(const Region* region, const void* address) const noexcept {
+  if (region->kind == RegionKind::kFilePart) {
+    const auto at = reinterpret_cast<std::uintptr_t>(address);
+    const std::uintptr_t there = static_cast<const FilePart*>(region)->Pristine(at);
+    return reinterpret_cast<const void*>(there);  // NOLINT(performance-no-int-to-ptr)
+  }
   const Backing& backing = region->kind == RegionKind::kSegment
                                ? static_cast<const Segment*>(region)->backing()
                                : static_cast<const LargeBlock*>(region)->backing();

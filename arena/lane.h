@@ -17,6 +17,7 @@
 
 #include "arena/copied_parts.h"
 #include "arena/directory.h"
+#include "arena/file_part.h"
 #include "arena/lane_policy.h"
 #include "arena/large_block.h"
 #include "arena/page_accounting.h"
@@ -51,6 +52,10 @@ class Lane {
   // Gives all memory back; no block may be in use any more.
   void Release() noexcept;
 
+  // The lane is a part of a file, and nothing else; precondition: nothing was allocated in it. As
+  // FilePart::Map.
+  os::MapResult MapFile(int descriptor, FileLane&& what, Directory* directory);
+
   // Every mapped extent of the lane, ascending by address. May throw std::bad_alloc.
   std::vector<Extent> Extents() const;
   const void* Pristine(const Region* region, const void* address) const noexcept;
@@ -79,6 +84,7 @@ class Lane {
   SpanLane spans_;
   RunLane runs_;
   std::unordered_map<std::uintptr_t, std::unique_ptr<LargeBlock>> large_;
+  std::unique_ptr<FilePart> file_;
 };
 
 }  // namespace frozen_arena

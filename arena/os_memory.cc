@@ -75,6 +75,11 @@ MapResult MapShared(std::uintptr_t address, std::size_t size, int descriptor, st
   return MapAt(address, size, MAP_SHARED, descriptor, offset, placement);
 }
 
+MapResult MapPrivate(std::uintptr_t address, std::size_t size, int descriptor,
+                     std::size_t offset) noexcept {
+  return MapAt(address, size, MAP_PRIVATE, descriptor, offset, Placement::kFree);
+}
+
 bool RemapPrivate(std::uintptr_t address, std::size_t size, int descriptor,
                   std::size_t offset) noexcept {
   if (Injected(Fault::kPrivate) || Injected(Fault::kMemory)) return false;

@@ -32,6 +32,10 @@ MapResult MapAnonymous(std::uintptr_t address, std::size_t size,
 MapResult MapShared(std::uintptr_t address, std::size_t size, int descriptor, std::size_t offset,
                     Placement placement = Placement::kFree) noexcept;
 
+// A private, writable mapping of `descriptor` from `offset`, at exactly `address`, which is free.
+MapResult MapPrivate(std::uintptr_t address, std::size_t size, int descriptor,
+                     std::size_t offset) noexcept;
+
 // Replaces what is mapped at `address` by a private, writable mapping of the file.
 bool RemapPrivate(std::uintptr_t address, std::size_t size, int descriptor,
                   std::size_t offset) noexcept;

@@ -17,6 +17,7 @@ SCENARIOS = (
     "block_cost",
     "many_arenas",
     "pack",
+    "images",
     "explain",
     "watched_worker",
     "reshare",

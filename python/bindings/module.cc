@@ -9,6 +9,7 @@
 #include "arena/os_memory.h"
 #include "python/bindings/arena.h"
 #include "python/bindings/gc_pause.h"
+#include "python/bindings/image.h"
 #include "python/bindings/optout.h"
 #include "python/bindings/resume_watch.h"
 #include "python/bindings/word_search.h"
@@ -146,6 +147,7 @@ PYBIND11_MODULE(_core_of_the_main_interpreter, module) {
                                  // namespace
   module.doc() = "Memory, hooks and freezing behind frozen_arena. Private.";
   BindArena(module);
+  BindImage(module);
   BindWordSearch(module);
   BindWriteTrace(module);
   GcPause::Prepare();

@@ -15,7 +15,14 @@ from frozen_arena._prewarming import prewarm
 from frozen_arena.activation import activate, freeze
 from frozen_arena.arena import Arena, arenas, explain, reshare, sharing, trace_writes
 from frozen_arena.block import frozen_arena
-from frozen_arena.errors import ArenaStateError, FrozenArenaError, FrozenArenaWarning, Unsupported
+from frozen_arena.errors import (
+    ArenaStateError,
+    FrozenArenaError,
+    FrozenArenaWarning,
+    ImageError,
+    Unsupported,
+)
+from frozen_arena.images import Image, ImageReport, open_image
 from frozen_arena.optout import OptOut, optout
 from frozen_arena.packing import PackReport, pack
 from frozen_arena.report import FreezeReport, LaneSharing, Sharing, TypeCount
@@ -29,6 +36,9 @@ __all__ = [
     "FreezeReport",
     "FrozenArenaError",
     "FrozenArenaWarning",
+    "Image",
+    "ImageError",
+    "ImageReport",
     "LaneSharing",
     "OptOut",
     "PackReport",
@@ -43,6 +53,7 @@ __all__ = [
     "explain",
     "freeze",
     "frozen_arena",
+    "open_image",
     "optout",
     "pack",
     "prewarm",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from frozen_arena._resharing import Resharer, Turns
@@ -169,6 +169,39 @@ class Arena:
             Unsupported: a thread blocks SIGSEGV, or arenas do not work here.
         """
         return trace_writes_of([self], limit)
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Saves the copy that `pack` has made as an image, which `open_image` maps.
+
+        Written to a new file in the same folder, which takes the place of `path` when it is whole
+        and on disk: nobody ever sees half of it, whoever has the old one open goes on with it, and
+        of two savers at once the last one wins. The file is read-only. Holds the GIL for most of
+        the time.
+
+        What can be saved: None, bool, int, float, complex, str, bytes, tuple, list, dict, set,
+        frozenset, range, slice, the datetime family, Decimal, named tuples, and instances of
+        classes made by a class statement on top of ``object``, with slots and attributes (UUID,
+        Fraction and paths are). Classes, functions, modules and enum members are saved by name.
+        Anything else is refused.
+
+        Args:
+            path: of the file.
+            progress: called with bytes written and bytes in all, some times.
+
+        Raises:
+            ImageError: something cannot be saved, with the place where it is; or the file cannot
+                be written.
+            ArenaStateError: this is no arena that `pack` has made.
+            Unsupported: arenas do not work here.
+        """
+        from frozen_arena.imaging import saving
+
+        saving.save(self, path, progress=progress)
 
     def __repr__(self) -> str:
         return f"<Arena {self._name!r} {self.state}, {self.nbytes:,} bytes>"

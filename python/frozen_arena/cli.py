@@ -85,12 +85,24 @@ def demo(workers: int, source: Path | None, queries: int, as_json: bool) -> None
     show_default=True,
     help="Keys and values as PYTHONFROZENARENA takes them: min_new=64M,report=1.",
 )
+@click.option(
+    "--image",
+    "images",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Run with the hash seed and fixed addresses of frozen-arena pack instead.",
+)
 @click.argument("target")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def run(module: bool, options: str, target: str, arguments: tuple[str, ...]) -> None:
+def run(
+    module: bool, options: str, images: tuple[Path, ...], target: str, arguments: tuple[str, ...]
+) -> None:
     """Run a Python program in which everything built before the first fork is shared.
 
-    The same as PYTHONFROZENARENA=1 python TARGET ARGUMENTS; the exit status is the program's.
+    The same as PYTHONFROZENARENA=1 python TARGET ARGUMENTS; the exit status is the program's. With
+    --image nothing is collected: the program opens images, and so does what it starts, without a
+    word that has to be patched. FILE is looked at first.
     """
     import importlib.util
     import os
@@ -105,6 +117,19 @@ def run(module: bool, options: str, target: str, arguments: tuple[str, ...]) -> 
         raise click.BadParameter(str(error), param_hint="'--options'") from error
     if not module and not Path(target).exists():
         raise click.BadParameter(f"{target!r} does not exist", param_hint="'TARGET'")
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    what = ["-m", target] if module else [target]
+    command = [sys.executable, *flags, *what, *arguments]
+    if images:
+        from frozen_arena.errors import ImageError
+        from frozen_arena.imaging import commands
+
+        try:
+            for image in images:
+                commands.describe(image)
+        except ImageError as error:
+            raise click.ClickException(str(error)) from error
+        commands.settle(command)
     if importlib.util.find_spec("_frozen_arena_start_up") is None or sys.flags.no_site:
         raise click.ClickException(
             "the start-up file of the package is not where this interpreter looks for it: install "
@@ -112,9 +137,7 @@ def run(module: bool, options: str, target: str, arguments: tuple[str, ...]) -> 
         )
     os.environ[VARIABLE] = options
     sys.stdout.flush()
-    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    what = ["-m", target] if module else [target]
-    os.execv(sys.executable, [sys.executable, *flags, *what, *arguments])
+    os.execv(sys.executable, command)
 
 
 @main.command()
@@ -169,6 +192,95 @@ def measure(data: str, workers: int, read: str | None, plot: Path | None, as_jso
     else:
         runner.print_result(result, Console())
     sys.exit(0 if result.unsupported is None else 1)
+
+
+_IMAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@main.command()
+@click.argument("data", metavar="MODULE:CALLABLE")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="The image to write.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def pack(data: str, output: Path, as_json: bool) -> None:
+    """Write a frozen image of what CALLABLE returns.
+
+    Runs with the hash seed of PYTHONHASHSEED, or 0, and with fixed addresses, as does what
+    run --image starts. MODULE is looked for in the current folder too.
+    """
+    from frozen_arena.errors import FrozenArenaError
+    from frozen_arena.imaging import commands
+    from frozen_arena.measuring import target
+
+    try:
+        target.check_form(data)
+        commands.settle_this()
+        result = commands.pack(data, output, sys.stderr.isatty())
+    except target.TargetError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2 if error.usage else 1)
+    except (FrozenArenaError, TypeError) as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        _print_json(result)
+    else:
+        click.echo(
+            f"{output}: {result['file_bytes']:,} bytes, {result['packed']['copied']:,} objects; "
+            f"packed in {result['pack_seconds']:.2f} s, saved in {result['save_seconds']:.2f} s"
+        )
+
+
+@main.command()
+@click.argument("file", type=_IMAGE)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def info(file: Path, as_json: bool) -> None:
+    """Say what a frozen image holds, and whether it can be opened here.
+
+    Imports and maps nothing. Exit status 1: it is no image, or damaged.
+    """
+    from frozen_arena.errors import ImageError
+    from frozen_arena.imaging import commands
+
+    try:
+        found = commands.describe(file)
+    except ImageError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        _print_json(found)
+        return
+    click.echo(
+        f"{found['objects']:,} objects, {found['objects_bytes']:,} bytes of objects and "
+        f"{found['payload_bytes']:,} of payload, at {found['address']}"
+    )
+    click.echo(f"saved by Python {found['python']}")
+    click.echo(f"refers to {', '.join(found['refers_to']) or 'nothing'}")
+    obstacle = found["obstacle"]
+    click.echo(
+        "fits this interpreter" if obstacle is None else f"cannot be opened here: {obstacle}"
+    )
+
+
+@main.command()
+@click.argument("file", type=_IMAGE)
+def verify(file: Path) -> None:
+    """Compare all of a frozen image with its digests.
+
+    Exit status 1: something is not as it was saved; the message says where.
+    """
+    from frozen_arena.errors import ImageError
+    from frozen_arena.imaging import commands
+
+    try:
+        size = commands.check(file)
+    except ImageError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{file}: whole, {size:,} bytes of data")
 
 
 @main.command()

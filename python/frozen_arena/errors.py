@@ -6,6 +6,7 @@ __all__ = [
     "ArenaStateError",
     "FrozenArenaError",
     "FrozenArenaWarning",
+    "ImageError",
     "Unsupported",
 ]
 
@@ -16,6 +17,10 @@ class FrozenArenaError(Exception):
 
 class ArenaStateError(FrozenArenaError):
     """What was asked for is not possible in the arena's present state."""
+
+
+class ImageError(FrozenArenaError):
+    """An image cannot be saved or opened; the message says why, and what to do."""
 
 
 class Unsupported(FrozenArenaError):

@@ -72,6 +72,16 @@ inline constexpr std::ptrdiff_t kManagedDictOffset = -24;
 inline constexpr std::ptrdiff_t kManagedWeakrefOffset = -32;
 inline constexpr std::ptrdiff_t kManagedValuesOffset = -32;  // 3.11
 
+// 3.11: a str may have its characters as wchar_t too, beside the others or as them. -1: no longer.
+#if PY_VERSION_HEX < 0x030C0000
+inline constexpr std::ptrdiff_t kStrWideOffset = offsetof(PyASCIIObject, wstr);
+inline constexpr std::ptrdiff_t kStrWideLengthOffset =
+    offsetof(PyCompactUnicodeObject, wstr_length);
+#else
+inline constexpr std::ptrdiff_t kStrWideOffset = -1;
+inline constexpr std::ptrdiff_t kStrWideLengthOffset = -1;
+#endif
+
 // Resumed generators are noticed by an evaluation function (bindings/resume_watch.h) where there is
 // no sys.monitoring (PEP 669). A macro: the functions it is made of exist in 3.11 only.
 #if PY_VERSION_HEX < 0x030C0000

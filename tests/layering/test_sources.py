@@ -1,6 +1,7 @@
 """The order of the layers, read off the sources.
 
-arena <- allocator <- python/layout <- python/freeze <- python/pack <- python/bindings: an include
+arena <- allocator <- python/layout <- python/freeze <- python/pack and what stands beside it <-
+python/bindings: an include
 goes to the left only. Python does not exist in arena/; allocator/ knows CPython's memory API but
 never looks inside an object; the version of the interpreter is spelt in one header for each layer
 that has to know it.
@@ -20,6 +21,7 @@ LAYERS = [
     "python/layout",
     "python/freeze",
     "python/pack",
+    "python/image",
     "python/optout",
     "python/bindings",
 ]
