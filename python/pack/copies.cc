@@ -1,5 +1,7 @@
 #include "python/pack/copies.h"
 
+#include <cstring>
+
 #include "python/layout/words.h"
 #include "python/pack/leaves.h"
 
@@ -28,6 +30,10 @@ PyObject* NewTuple(const Graph& graph, const Node& node, PyTypeObject* type, std
   PyObject* const tuple =
       type == &PyTuple_Type ? PyTuple_New(size) : type->tp_alloc(type, Py_ssize_t{size});
   if (tuple == nullptr) return nullptr;
+  if constexpr (kTupleHasHash) {  // tp_alloc leaves 0 there, which would be a hash
+    constexpr Py_hash_t kUnknown = -1;
+    std::memcpy(reinterpret_cast<char*>(tuple) + sizeof(PyVarObject), &kUnknown, sizeof kUnknown);
+  }
   for (std::uint32_t i = 0; i < size; ++i) {
     ItemsOfTuple(tuple)[i] = Py_NewRef(graph.CopyAt(node, i));
   }

@@ -95,6 +95,16 @@ print(json.dumps(arena._handle.audit()))
     assert result is None
 
 
+def test_a_copied_named_tuple_is_found_where_it_is_a_key() -> None:
+    run_python(
+        DATA
+        + """
+point, table = fa.pack([Point(1, "a"), {Point(1, "a"): 5}]).root
+assert hash(point) == hash(Point(1, "a")) and table[Point(1, "a")] == 5
+"""
+    )
+
+
 def test_identity_is_kept_and_cycles_are_copied() -> None:
     run_python(
         DATA

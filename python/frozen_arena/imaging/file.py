@@ -257,8 +257,9 @@ def read_table(name: str, descriptor: int, description: Description, table: str)
 
 
 def verify_body(name: str, descriptor: int, description: Description) -> None:
-    """Compares the body with its digests, 2 MiB at a time; ImageError for one that differs."""
-    digests = read_table(name, descriptor, description, "digests")
+    """Compares tables and body, 2 MiB at a time, with their digests; ImageError if one differs."""
+    for table in TABLES:
+        digests = read_table(name, descriptor, description, table)  # these come last
     for number, begin in enumerate(range(0, description.size, CHUNK)):
         piece = _read(descriptor, min(CHUNK, description.size - begin), BODY + begin)
         if digest(piece) != digests[8 * number : 8 * number + 8].hex():
