@@ -169,11 +169,12 @@ def worker():
     gc.collect()
     arena.reshare()
     left = copied(arena)
+    why = None if left <= 2 else (str(arena.explain()), arena.reshare(), copied(arena))
     counts = {sys.getrefcount(row[0]) for row in data}
-    return lost, len(counts), left
-lost, kinds, left = fork_and_report(worker)
+    return lost, len(counts), left, why
+lost, kinds, left, why = fork_and_report(worker)
 assert lost == [] and kinds == 1, (lost, kinds)
-assert left <= 2, left
+assert left <= 2, (left, why)
 """,
         timeout=120,
     )
