@@ -216,6 +216,7 @@ print(json.dumps(message))
     assert reason in message, message
 
 
+@pytest.mark.once
 def test_only_what_pack_made_can_be_saved(path: str) -> None:
     python(
         """
@@ -238,6 +239,7 @@ except fa.ImageError as error:
     )
 
 
+@pytest.mark.once
 def test_another_seed_is_refused_and_the_message_names_it(path: str) -> None:
     python(SAVE, path)
     assert "PYTHONHASHSEED" in refusal(path, env={"PYTHONHASHSEED": "8"})
@@ -245,6 +247,7 @@ def test_another_seed_is_refused_and_the_message_names_it(path: str) -> None:
     python("assert fa.open_image(sys.argv[1]).root", path)
 
 
+@pytest.mark.once
 def test_a_class_that_is_laid_out_differently_is_refused(path: str) -> None:
     python(SAVE, path)
     module = Path(path).parent / "image_data.py"
@@ -301,6 +304,7 @@ place, facts = parts(good)
 """
 
 
+@pytest.mark.once
 def test_another_version_or_build_is_refused_before_anything_is_mapped(path: str) -> None:
     python(SAVE_RECORDS, path, "100")
     python(
@@ -327,6 +331,7 @@ assert opened(good) == "" and len(fa.arenas()) == 1
     )
 
 
+@pytest.mark.once
 def test_damaged_headers_and_tables_are_errors_and_never_a_crash(path: str) -> None:
     """Bytes flipped anywhere outside the body, and descriptions that fit their digest and lie."""
     python(SAVE_RECORDS, path, "50")
@@ -381,6 +386,7 @@ assert opened(good) == "", opened(good)
     )
 
 
+@pytest.mark.once
 def test_verify_finds_each_flipped_bit_of_the_body(path: str) -> None:
     python(SAVE_RECORDS, path, "50")
     python(
@@ -412,12 +418,7 @@ def test_two_savers_at_once_leave_one_whole_image(path: str) -> None:
         "data.image",
         "image_data.py",
     ]
-    assert refusal_free(path)
-
-
-def refusal_free(path: str) -> bool:
     python("assert len(fa.open_image(sys.argv[1], verify=True).root) == 3000", path)
-    return True
 
 
 @pytest.mark.once
@@ -508,6 +509,7 @@ def command(path: str, *words: str, status: int = 0) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.once
 def test_the_commands_write_an_image_tell_of_it_and_run_programs_on_it(path: str) -> None:
     packed = json.loads(command(path, "pack", "image_data:everything", "-o", path, "--json"))
     assert packed["file_bytes"] == Path(path).stat().st_size
