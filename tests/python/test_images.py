@@ -368,7 +368,7 @@ for _ in range(int(sys.argv[3])):
         del at[where[-1]]
     else:
         value = random.choice(odd)
-        if value == at[where[-1]] and type(value) is type(at[where[-1]]):
+        if value == at[where[-1]]:
             continue
         at[where[-1]] = value
     message = opened(with_facts(good, lie))
