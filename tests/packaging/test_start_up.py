@@ -61,6 +61,9 @@ def test_a_subinterpreter_starts_in_silence() -> None:
     assert (done.stdout, done.stderr) == ("runs\n", "")
 
 
+@pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="reading counts, and copies are given back only later"
+)
 def test_a_child_of_a_program_that_knows_nothing_of_it_shares_the_data(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
@@ -87,10 +90,7 @@ os.waitpid(pid, 0)
             check=True,
         )
         private[value] = int(done.stdout)
-    if sys.version_info >= (3, 12):
-        assert private["1"] < private["0"] / 2, private
-    else:
-        assert private["1"] < private["0"], private
+    assert private["1"] < private["0"] / 2, private
 
 
 @pytest.mark.parametrize(
